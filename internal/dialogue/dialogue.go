@@ -1,0 +1,158 @@
+package dialogue
+
+import (
+	"time"
+
+	"ringmaster/internal/campaign"
+	"ringmaster/internal/nlu"
+	"ringmaster/internal/speech"
+)
+
+// Customer is whom the script talks to.
+type Customer struct {
+	ID       string // external ID
+	Name     string
+	Language speech.Language
+	Segment  string
+	Vars     map[string]any
+	History  []Past // newest first, at most 20
+}
+
+// Past is an earlier conversation with the customer.
+type Past struct {
+	At          time.Time
+	Script      string
+	Disposition campaign.Disposition
+	Tags        []string
+	Slots       map[string]string
+}
+
+// InputKind is what happened.
+type InputKind string
+
+// Kinds of input.
+const (
+	// Heard: the customer said something and it was understood (or not: the
+	// Answer's Intent is empty).
+	Heard InputKind = "heard"
+	// Silence: nothing was said for Listen.Silence after we had finished.
+	Silence InputKind = "silence"
+	// Keys: DTMF was collected.
+	Keys InputKind = "keys"
+	// Said: every line of the last Move has been played to its end.
+	Said InputKind = "said"
+	// TransferFailed: the hand-over did not connect; Reason says why.
+	TransferFailed InputKind = "transfer_failed"
+	// Deaf: the recognizer is down. Mute: the voice is down; only cached lines
+	// can be said.
+	Deaf InputKind = "deaf"
+	Mute InputKind = "mute"
+	// Machine: AMD says that a voicemail answered; Reason is "beep" when its
+	// beep has just ended, or "greeting".
+	Machine InputKind = "machine"
+	// TimeUp: the call has reached its maximum duration.
+	TimeUp InputKind = "time_up"
+)
+
+// Input is one thing that happened, with what is known about it.
+type Input struct {
+	Kind   InputKind  `json:"kind"`
+	At     int64      `json:"at_ms"` // ms since answer
+	Text   string     `json:"text,omitempty"`
+	Answer nlu.Answer `json:"answer,omitzero"`
+	Digits string     `json:"digits,omitempty"`
+	Reason string     `json:"reason,omitempty"`
+	// Heard is how much of the line that was being said was really heard, when
+	// this input interrupted it: line ID and words.
+	HeardLine string `json:"heard_line,omitempty"`
+	HeardText string `json:"heard_text,omitempty"`
+}
+
+// Line is one utterance to be said.
+type Line struct {
+	ID         string // stable within the script version, such as "opening.0"
+	Text       string // rendered, ready for a synthesizer
+	Language   speech.Language
+	Voice      string
+	Protected  bool // no barge-in (a global stop word still ends it)
+	Disclosure bool // the recording-and-AI notice: must be played to its end
+}
+
+// Expecting is how long an answer is likely to be; endpointing depends on it.
+type Expecting string
+
+// What is expected.
+const (
+	ExpectYesNo  Expecting = "yes_no"
+	ExpectChoice Expecting = "choice"
+	ExpectOpen   Expecting = "open"
+	ExpectDigits Expecting = "digits"
+)
+
+// Listen says how to listen after (and during) the lines of a Move.
+type Listen struct {
+	Expecting Expecting
+	Expect    []nlu.Expectation // the node's own and the global intents
+	Slots     []nlu.SlotSpec
+	Silence   time.Duration // then Input{Silence}
+	MaxSpeech time.Duration // longest utterance taken
+	// Endpoint overrides the end-of-turn silence; 0 = by Expecting.
+	Endpoint   time.Duration
+	MinBargeIn time.Duration // 0 = default
+	Keys       Keys
+	Hotwords   map[string]int
+}
+
+// Keys says how DTMF is collected; zero Max = keys are ignored.
+type Keys struct {
+	Max     int // complete when so many came
+	End     byte
+	Timeout time.Duration // between keys
+}
+
+// Action is a side effect that does not decide the conversation.
+type Action struct {
+	Kind  string // tag, opt_out, ticket, callback, webhook, sms, grade, slot
+	Value string
+	At    time.Time // callback
+	Data  map[string]string
+}
+
+// Transfer hands the customer over after the lines have been said.
+type Transfer struct {
+	Agent, Queue string
+	Timeout      time.Duration
+}
+
+// End hangs up after the lines have been said.
+type End struct {
+	Disposition campaign.Disposition
+	Reason      string
+}
+
+// Move is what to do now: say Lines in order, then listen, transfer or end.
+// With neither lines nor Transfer nor End it only listens on.
+type Move struct {
+	Node     string
+	Reason   string // one line for a script author: why this move
+	Lines    []Line
+	Listen   Listen
+	Actions  []Action
+	Transfer *Transfer
+	End      *End
+	// Resume continues the line that was interrupted from what was heard
+	// (a false interruption, or a backchannel) instead of saying Lines.
+	Resume bool
+}
+
+// Stop is a global word of urgency found in what is being said, from a
+// partial result already, without NLU.
+type Stop string
+
+// Global words of urgency, strongest first.
+const (
+	StopNone      Stop = ""
+	StopCalling   Stop = "stop"      // 别打了: opt-out and polite end
+	StopComplaint Stop = "complaint" // 投诉: opt-out and ticket
+	StopHuman     Stop = "human"     // 转人工: transfer, never blocks
+)
