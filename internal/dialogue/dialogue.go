@@ -37,8 +37,8 @@ const (
 	Heard InputKind = "heard"
 	// Silence: nothing was said for Listen.Silence after we had finished.
 	Silence InputKind = "silence"
-	// Keys: DTMF was collected.
-	Keys InputKind = "keys"
+	// KeysPressed: DTMF was collected.
+	KeysPressed InputKind = "keys"
 	// Said: every line of the last Move has been played to its end.
 	Said InputKind = "said"
 	// TransferFailed: the hand-over did not connect; Reason says why.
