@@ -59,7 +59,7 @@ func TakeSlot(base string, n int, usable func(number int) error) (*Slot, error) 
 // open returns the locked slot, or nil when its owner lives.
 func open(base string, number int) (*Slot, error) {
 	dir := filepath.Join(base, fmt.Sprintf("slot-%02d", number))
-	f, err := os.OpenFile(dir+".lock", os.O_CREATE|os.O_RDWR, 0o644)
+	f, err := lockFile(dir + ".lock")
 	if errors.Is(err, os.ErrPermission) {
 		return nil, nil // another user's
 	}
@@ -74,6 +74,23 @@ func open(base string, number int) (*Slot, error) {
 		return nil, errors.Join(fmt.Errorf("lock %s: %w", f.Name(), err), cerr)
 	}
 	return &Slot{Number: number, Dir: dir, lock: f}, nil
+}
+
+// lockFile opens the file, which every user of the machine may lock, and makes it where there is none. The two steps are apart
+// because Linux refuses O_CREATE on another user's file in a shared folder (sysctl fs.protected_regular).
+func lockFile(path string) (*os.File, error) {
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if !errors.Is(err, os.ErrNotExist) {
+		return f, err
+	}
+	f, err = os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666)
+	if errors.Is(err, os.ErrExist) {
+		return os.OpenFile(path, os.O_RDWR, 0) // somebody was quicker
+	}
+	if err != nil {
+		return nil, err
+	}
+	return f, f.Chmod(0o666) // whatever the umask
 }
 
 // Adopt writes down which child runs in the slot, so that a later owner can kill what we leave behind.
