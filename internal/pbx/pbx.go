@@ -20,6 +20,8 @@ var (
 	ErrUnknown = errors.New("exchange gave no answer: the command may or may not have been carried out")
 	// ErrGone: the leg is over.
 	ErrGone = errors.New("leg is over")
+	// ErrFlushed: Flush overtook a WriteFrame or Drain; not everything was heard.
+	ErrFlushed = errors.New("what was queued has been thrown away before it was heard")
 )
 
 // LegID is chosen by us before the leg exists: the attempt's UUIDv7 for the
@@ -170,9 +172,11 @@ type Media interface {
 	ReadFrame(dst *audio.Frame) error
 	// WriteFrame queues one or more whole frames of audio to be heard and
 	// blocks while more than about 500 ms is queued. When nothing is queued
-	// the adapter sends silence: the line is never dead.
+	// the adapter sends silence: the line is never dead. A Flush in between
+	// ends it with ErrFlushed and the rest is never heard.
 	WriteFrame(src audio.Frame) error
-	// Drain returns when everything written so far has been played out.
+	// Drain returns when everything written so far has been played out;
+	// ErrFlushed when Flush threw some of it away.
 	Drain(ctx context.Context) error
 	// Flush throws away what has not been played out (barge-in) and reports how
 	// much of all that was ever written has been heard.
