@@ -3,7 +3,7 @@
 # Wanted by: make test, which runs the store's contract suite on it as well. Where sid does not carry it today, make test says so.
 . "$(dirname "$0")/lib.sh"
 
-RECIPE=1
+RECIPE=2
 DIR=$LOCAL/mysql-root
 TEMPLATE=$DIR/srv/ringmaster/template
 
@@ -30,8 +30,13 @@ as_root mkdir -p "$DIR/srv/ringmaster"
 as_root chmod 1777 "$DIR/srv/ringmaster" "$DIR/tmp"
 say "making an empty database folder"
 as_root rm -rf "$TEMPLATE"
+# Without name resolution a connection comes from 127.0.0.1, which to MySQL is another host than localhost.
+cat <<'SQL' | as_root tee "$DIR/srv/ringmaster/init.sql" >/dev/null
+CREATE USER 'root'@'127.0.0.1' IDENTIFIED BY '';
+GRANT ALL PRIVILEGES ON *.* TO 'root'@'127.0.0.1' WITH GRANT OPTION;
+SQL
 logged mysql-root in_root "$DIR" /usr/sbin/mysqld --no-defaults --initialize-insecure --user=root \
-	--datadir=/srv/ringmaster/template --innodb-redo-log-capacity=8M || die "mysqld cannot make a database folder"
+	--init-file=/srv/ringmaster/init.sql --datadir=/srv/ringmaster/template --innodb-redo-log-capacity=8M || die "mysqld cannot make a database folder"
 # The tests may run as the user who owns this checkout.
 as_root chown -R "$(id -u):$(id -g)" "$TEMPLATE"
 stamp mysql "$RECIPE" "$(printf '%s' "$version" | sed 's/.*Ver \([0-9.]*\).*/MySQL \1/')"

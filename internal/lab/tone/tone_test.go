@@ -303,13 +303,13 @@ func TestRealSpeechIsNotText(t *testing.T) {
 		t.Skip("espeak-ng is missing: install it to check that speech yields no text")
 	}
 	for voice, text := range map[string]string{
-		"cmn": strings.Repeat("您好，这里是客服中心，请问您现在方便接听电话吗？我们想和您确认一下上个月的账单。", 3),
+		"cmn": strings.Repeat("您好，这里是客服中心，请问您现在方便接听电话吗？我们想和您确认一下上个月的账单。", 2),
 		"yue": strings.Repeat("你好，請問你而家方唔方便傾電話呀？", 4),
 		"hak": strings.Repeat("你好，請問你這下方便講電話無？", 4),
 		"ug":  strings.Repeat("ياخشىمۇسىز، سىز بىلەن سۆزلىشەلەيمەنمۇ؟ ", 4),
 		"en":  strings.Repeat("Good morning, this is a call about your account, have you a minute? ", 4),
 	} {
-		for _, pitch := range []string{"20", "50", "90"} {
+		for _, pitch := range []string{"30", "80"} {
 			out, err := exec.Command(program, "-v", voice, "-p", pitch, "--stdout", text).Output()
 			if err != nil {
 				t.Fatalf("espeak-ng -v %s: %v", voice, err)
