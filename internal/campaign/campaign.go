@@ -234,6 +234,9 @@ type Outcome struct {
 	CallbackAt time.Time // the contact asked for it; zero = no
 	// NextTry is when the contact is due again; zero = this was the last.
 	NextTry time.Time
+	// NeverSent is set when the exchange provably did nothing for this attempt:
+	// the placement is taken back and the try is not used.
+	NeverSent string
 	// Degraded names providers that failed during the call.
 	Degraded []string
 }

@@ -1,0 +1,191 @@
+package scheduler
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"ringmaster/internal/campaign"
+	"ringmaster/internal/compliance"
+)
+
+// attempt takes one claimed attempt to its end: gates, Place, call, Finish.
+func (s *Scheduler) attempt(ctx context.Context, a campaign.Attempt) {
+	log := s.log.With("attempt", a.ID, "task", a.Task.ID, "try", a.Try)
+	call, err := s.caller.Prepare(ctx, a)
+	switch {
+	case errors.Is(err, ErrNotNow), ctx.Err() != nil:
+		s.postpone(ctx, a, time.Now().Add(2*time.Second), errText(err))
+		return
+	case err != nil:
+		log.Warn("contact cannot be called", "err", err)
+		s.refuse(ctx, a, campaign.Blocked, "cannot_prepare: "+err.Error())
+		return
+	}
+	if !s.gates(ctx, a, call) {
+		call.Discard()
+		return
+	}
+	placement := call.Placement()
+	if err := s.store.Place(ctx, a.Fence, placement, s.cfg.Budget, time.Now()); err != nil {
+		call.Discard()
+		s.unplaced(ctx, a, err)
+		return
+	}
+	s.count(func(st *Stats) { st.Placed++ })
+	a.Placed, a.PlacedAt = placement, time.Now()
+	inputs := newInputWriter(s.store, a.Fence, log)
+	outcome := call.Run(ctx, inputs)
+	inputs.close()
+	s.finish(ctx, a, outcome)
+}
+
+// gates re-checks everything however long ago the task was accepted.
+func (s *Scheduler) gates(ctx context.Context, a campaign.Attempt, call Call) bool {
+	blocked, err := s.store.BlockedBy(ctx, a.Tenant, a.Person.ID, a.Person.Number)
+	if err != nil { // a gate that cannot be asked refuses, for now
+		s.storeError("do-not-call look-up", err)
+		s.postpone(ctx, a, time.Now().Add(5*time.Second), "gate_unavailable")
+		return false
+	}
+	act := call.Act()
+	v := s.cfg.Rules.Check(time.Now(), act, compliance.Facts{Zone: a.Zone, BlockedBy: blocked})
+	switch v.Decision {
+	case compliance.Allow:
+		return true
+	case compliance.Wait:
+		// A first call has a time that somebody asked for: another time would
+		// be a surprise. Only a retry moves to the next open window.
+		if a.Try > 1 && !v.Until.IsZero() {
+			s.postpone(ctx, a, v.Until, v.Reason)
+			return false
+		}
+		s.refuse(ctx, a, campaign.Expired, v.Reason)
+	default:
+		state := campaign.Blocked
+		if v.Rule == "late" {
+			state = campaign.Expired
+		}
+		s.refuse(ctx, a, state, v.Reason)
+	}
+	return false
+}
+
+// unplaced deals with a Place that did not happen.
+func (s *Scheduler) unplaced(ctx context.Context, a campaign.Attempt, err error) {
+	switch {
+	case errors.Is(err, ErrOptedOut):
+		s.refuse(ctx, a, campaign.Blocked, "do_not_call")
+	case errors.Is(err, ErrWithdrawn):
+		s.refuse(ctx, a, campaign.Cancelled, "cancelled")
+	case errors.Is(err, ErrBudget):
+		s.postpone(ctx, a, time.Now().Add(time.Hour), "contact_budget")
+	case errors.Is(err, ErrFenced), errors.Is(err, ErrLate):
+		s.log.Warn("attempt was taken from this controller before it was placed", "attempt", a.ID, "err", err)
+	default:
+		// Whether it is on disk is not known, but the exchange has not heard:
+		// taking it back is right either way.
+		s.storeError("place", err)
+		s.takeBack(ctx, a, time.Now().Add(5*time.Second), "place_failed")
+	}
+}
+
+func (s *Scheduler) finish(ctx context.Context, a campaign.Attempt, o campaign.Outcome) {
+	if o.NeverSent != "" {
+		s.takeBack(ctx, a, time.Now().Add(2*time.Second), o.NeverSent)
+		return
+	}
+	if o.NextTry.IsZero() {
+		o.NextTry = a.Task.Retry.Next(o.Disposition, a.Try, o.EndedAt)
+	}
+	msgs := s.messages(a, o)
+	s.insist(ctx, "finish", a, func(ctx context.Context) error { return s.store.Finish(ctx, a.Fence, o, msgs) })
+	s.count(func(st *Stats) { st.Finished++ })
+}
+
+func (s *Scheduler) takeBack(ctx context.Context, a campaign.Attempt, at time.Time, why string) {
+	s.insist(ctx, "unplace", a, func(ctx context.Context) error {
+		err := s.store.Unplace(ctx, a.Fence, at, why)
+		if errors.Is(err, ErrLate) { // Place was never written
+			err = s.store.Postpone(ctx, a.Fence, at, why)
+		}
+		return err
+	})
+	s.count(func(st *Stats) { st.Postponed++ })
+}
+
+func (s *Scheduler) postpone(ctx context.Context, a campaign.Attempt, at time.Time, why string) {
+	s.insist(ctx, "postpone", a, func(ctx context.Context) error { return s.store.Postpone(ctx, a.Fence, at, why) })
+	s.count(func(st *Stats) { st.Postponed++ })
+}
+
+func (s *Scheduler) refuse(ctx context.Context, a campaign.Attempt, state campaign.ContactState, why string) {
+	o := campaign.Outcome{Disposition: "", Reason: why, EndedAt: time.Now()}
+	msgs := s.messages(a, o)
+	s.insist(ctx, "refuse", a, func(ctx context.Context) error { return s.store.Refuse(ctx, a.Fence, state, why, msgs) })
+	s.count(func(st *Stats) { st.Refused++ })
+}
+
+// insist repeats a write until it is done, refused for good, or two minutes
+// have passed: what a call became must not be lost to a database that blinks.
+// It goes on after ctx ends, because a call that ended by shutdown is written
+// too. What remains unwritten is found by Orphans.
+func (s *Scheduler) insist(ctx context.Context, what string, a campaign.Attempt, write func(context.Context) error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Minute)
+	defer cancel()
+	for wait := 50 * time.Millisecond; ; wait = min(2*wait, 5*time.Second) {
+		err := write(ctx)
+		switch {
+		case err == nil:
+			return
+		case errors.Is(err, ErrFenced), errors.Is(err, ErrLate):
+			s.log.Warn("attempt belongs to somebody else or is over", "step", what, "attempt", a.ID, "err", err)
+			return
+		}
+		s.storeError(what, err)
+		if !sleep(ctx, wait) {
+			s.log.Error("attempt stays open in the database; it will be found as an orphan", "step", what, "attempt", a.ID)
+			return
+		}
+	}
+}
+
+// rescue ends the attempts of dead controllers, our own earlier life included.
+func (s *Scheduler) rescue(ctx, callCtx context.Context) {
+	orphans, err := s.store.Orphans(ctx, s.cfg.Owner, s.epoch, s.cfg.Dead, 100)
+	if err != nil {
+		if ctx.Err() == nil {
+			s.storeError("orphans", err)
+		}
+		return
+	}
+	for _, a := range orphans {
+		s.count(func(st *Stats) { st.Orphans++ })
+		if a.State == campaign.AttemptClaimed {
+			s.postpone(ctx, a, time.Now(), "controller_died_before_placing")
+			continue
+		}
+		s.calls.Go(func() { s.adopt(callCtx, a) })
+	}
+}
+
+func (s *Scheduler) adopt(ctx context.Context, a campaign.Attempt) {
+	for wait := 200 * time.Millisecond; ; wait = min(2*wait, 5*time.Second) {
+		o, err := s.caller.Adopt(ctx, a)
+		if err == nil {
+			s.finish(ctx, a, o)
+			return
+		}
+		s.log.Warn("the exchange cannot yet be asked for an orphaned attempt", "attempt", a.ID, "err", err)
+		if !sleep(ctx, wait) {
+			return
+		}
+	}
+}
+
+func errText(err error) string {
+	if err == nil {
+		return "shutting_down"
+	}
+	return err.Error()
+}
