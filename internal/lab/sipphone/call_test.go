@@ -171,7 +171,7 @@ Content-Length: 0
 func TestALaw(t *testing.T) {
 	said := chirp(300*time.Millisecond, 400, 800)
 	callee := listen(t, Config{Codecs: []audio.Encoding{audio.ALaw}, Script: func(string, Invite) Script {
-		return Script{Answer(0), Speak(said), Hangup("")}
+		return Script{Answer(0), Speak(said), Silence(60 * time.Millisecond), Hangup("")}
 	}})
 	caller := listen(t, Config{})
 	out, in := dial(t, caller, callee, Dial{})
@@ -315,7 +315,7 @@ func TestManyCallsOnOnePort(t *testing.T) {
 func TestLateOfferIsAnsweredInTheAck(t *testing.T) {
 	said := chirp(300*time.Millisecond, 400, 800)
 	callee := listen(t, Config{Script: func(string, Invite) Script {
-		return Script{Answer(0), Silence(20 * time.Millisecond), Speak(said), Hangup("")}
+		return Script{Answer(0), Silence(20 * time.Millisecond), Speak(said), Silence(60 * time.Millisecond), Hangup("")}
 	}})
 	caller := listen(t, Config{})
 	c, err := caller.newCall(false, "1", "late")
