@@ -4,7 +4,5 @@
 //   - with RINGMASTER_TEST_ENV=full (set by `make test`, so also on CI) a missing part fails the test;
 //   - otherwise the test is skipped and says which part is missing and what installs it;
 //   - an optional part that setup tried and could not install (today only MySQL, see .local/stamps/<part>.missing) is skipped even
-//     then, and is named in the closing line of `make test`.
-//
-// What was skipped is appended, one line each, to the file named by RINGMASTER_TEST_SKIPS, if that is set.
+//     then, and is named, as every skipped test is, in the closing line of `make test`.
 package env

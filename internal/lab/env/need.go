@@ -1,7 +1,6 @@
 package env
 
 import (
-	"fmt"
 	"os"
 	"strings"
 )
@@ -35,10 +34,6 @@ func Need(t TB, parts ...Part) {
 		if why == "" {
 			why = err.Error()
 		}
-		if err := note(fmt.Sprintf("%s: %s: %s", p, t.Name(), why)); err != nil {
-			t.Fatalf("%s is to be skipped for want of %s, but that cannot be noted: %v", t.Name(), p, err)
-			return
-		}
 		t.Skipf("%s needs %s: %s", t.Name(), p, why)
 		return
 	}
@@ -59,21 +54,4 @@ func givenUp(p Part) string {
 		return ""
 	}
 	return strings.Join(strings.Fields(string(b)), " ")
-}
-
-// note appends one line in one write, so that test binaries running side by side do not mix theirs.
-func note(line string) error {
-	path := os.Getenv("RINGMASTER_TEST_SKIPS")
-	if path == "" {
-		return nil
-	}
-	f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
-	if err != nil {
-		return err
-	}
-	_, err = f.WriteString(line + "\n")
-	if cerr := f.Close(); err == nil {
-		err = cerr
-	}
-	return err
 }

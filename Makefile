@@ -1,0 +1,102 @@
+# The front door. `make` alone lists what there is; ./go.sh <target> does the same on a machine without make.
+#
+# ARGS passes further arguments to the demo (make run ARGS="--once --json"), PKGS narrows test, lint, bench and fuzz to some packages,
+# TESTFLAGS goes to go test.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+PKGS ?= ./...
+ARGS ?=
+TESTFLAGS ?=
+TEST_LIMIT ?= 15m
+FUZZTIME ?= 20s
+BENCHTIME ?= 1s
+GOLANGCI := v2.15.0
+GOVULNCHECK := v1.9.0
+
+# The product is pure Go; only the race detector needs a C compiler.
+build_ringmaster = CGO_ENABLED=0 go build -trimpath -o bin/ ./cmd/ringmaster
+
+.PHONY: help
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: ## several calls to scripted callees, printed as they happen; nothing else is needed
+	@setup/run.sh
+	@$(build_ringmaster)
+	@exec bin/ringmaster demo $(ARGS)
+
+.PHONY: run-asterisk
+run-asterisk: ## the same over a real Asterisk 22 that this command installs beside the project, with an account for your softphone
+	@setup/run.sh
+	@setup/asterisk.sh
+	@$(build_ringmaster)
+	@exec bin/ringmaster demo --pbx asterisk $(ARGS)
+
+.PHONY: build
+build: ## the programs, in bin/
+	@CGO_ENABLED=0 go build -trimpath -o bin/ ./cmd/...
+
+.PHONY: test
+test: ## install what the tests need, then every test with the race detector; the last line names what could not be run
+	@setup/all.sh
+	@mkdir -p .local/log
+	@export RINGMASTER_TEST_ENV=full; \
+	go test -race -count=1 -timeout=$(TEST_LIMIT) -json $(TESTFLAGS) $(PKGS) \
+		| tee .local/log/test.json | go run ./cmd/rows watch
+
+.PHONY: rows
+rows: ## the rows of the plan that have landed: row, test, result
+	@setup/all.sh
+	@mkdir -p .local/log
+	@export RINGMASTER_TEST_ENV=full; \
+	go test -race -count=1 -timeout=$(TEST_LIMIT) -json -run '^TestRow_' $(TESTFLAGS) $(PKGS) \
+		| tee .local/log/rows.json | go run ./cmd/rows table docs/rows.txt
+
+.PHONY: lint
+lint: .local/bin/golangci-lint-$(GOLANGCI) ## gofmt, go vet, golangci-lint, tidy go.mod
+	@bad=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$bad" ] || { echo "gofmt -w is due on:"; echo "$$bad"; exit 1; }
+	@go vet $(PKGS)
+	@.local/bin/golangci-lint-$(GOLANGCI) run $(PKGS)
+	@go mod tidy -diff
+
+# The tool is built by this machine's Go from the module proxy, at one version, so that a new release changes nothing unasked.
+.local/bin/golangci-lint-$(GOLANGCI):
+	@echo "lint: building golangci-lint $(GOLANGCI) (once, some minutes)"
+	@mkdir -p .local/bin .local/golangci
+	@GOBIN=$(CURDIR)/.local/golangci GOFLAGS= go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI) || \
+		{ echo "lint: golangci-lint $(GOLANGCI) cannot be fetched from the module proxy ($$(go env GOPROXY))"; exit 1; }
+	@mv .local/golangci/golangci-lint $@
+
+.PHONY: vuln
+vuln: ## known vulnerabilities in what we import (asks vuln.go.dev)
+	@go run golang.org/x/vuln/cmd/govulncheck@$(GOVULNCHECK) $(PKGS)
+
+.PHONY: bench
+bench: ## every benchmark
+	@go test -run '^$$' -bench . -benchtime $(BENCHTIME) -benchmem $(TESTFLAGS) $(PKGS)
+
+.PHONY: fuzz
+fuzz: ## every fuzz target for FUZZTIME (20s)
+	@go list -f '{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}}{{end}}' $(PKGS) | while read -r pkg; do \
+		go test -list '^Fuzz' "$$pkg" </dev/null | { grep '^Fuzz' || true; } | while read -r target; do \
+			echo "fuzz: $$pkg $$target"; \
+			go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) "$$pkg" </dev/null; \
+		done; \
+	done
+
+.PHONY: prove
+prove: ## everything that a release has to pass: lint, test, rows, fuzz
+	@$(MAKE) lint
+	@$(MAKE) test
+	@$(MAKE) rows
+	@$(MAKE) fuzz
+
+.PHONY: clean
+clean: ## remove built programs and logs; CLEAN=all also removes the installed parts (.local)
+	@rm -rf bin .local/log
+	@if [ "$(CLEAN)" = all ]; then setup/clean.sh; fi
