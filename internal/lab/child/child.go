@@ -28,7 +28,6 @@ type Config struct {
 type Process struct {
 	cmd  *exec.Cmd
 	done chan struct{}
-	err  error // readable once done is closed
 }
 
 // Start runs c and returns as soon as the program is executing.
@@ -52,7 +51,7 @@ func Start(c Config) (*Process, error) {
 			return
 		}
 		started <- nil
-		p.err = cmd.Wait()
+		_ = cmd.Wait() // how it ended is in cmd.ProcessState
 		close(p.done)
 	}()
 	if err := <-started; err != nil {
@@ -133,7 +132,7 @@ func (p *Process) Ready(ctx context.Context, log string, probe func(context.Cont
 		}
 		select {
 		case <-p.done:
-			return fmt.Errorf("%w: %s: %v\n%s", ErrEnded, p.cmd.Path, p.err, Tail(log, 2000))
+			return fmt.Errorf("%w: %s: %s\n%s", ErrEnded, p.cmd.Path, p.cmd.ProcessState, Tail(log, 2000))
 		case <-ctx.Done():
 			return fmt.Errorf("%s is not ready: %w (last look: %w)\n%s", p.cmd.Path, ctx.Err(), last, Tail(log, 2000))
 		case <-tick.C:

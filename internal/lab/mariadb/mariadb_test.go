@@ -102,7 +102,7 @@ func TestPoolSharesOneServer(t *testing.T) {
 		if a == b {
 			t.Errorf("two tests share the database %s", a)
 		}
-		if servers.Server(t, f) != servers.Server(t, f) {
+		if s := servers.Server(t, f); s != servers.Server(t, f) {
 			t.Error("two servers")
 		}
 		db := connect(t, a)
