@@ -39,7 +39,9 @@ const (
 	Silence InputKind = "silence"
 	// KeysPressed: DTMF was collected.
 	KeysPressed InputKind = "keys"
-	// Said: every line of the last Move has been played to its end.
+	// Said: every line of the last Move that had any has been played to its
+	// end. HeardLine, when set, is the ID of the last of them: a Said that is
+	// overtaken by a newer Move is then known to be stale.
 	Said InputKind = "said"
 	// TransferFailed: the hand-over did not connect; Reason says why.
 	TransferFailed InputKind = "transfer_failed"
@@ -76,6 +78,9 @@ type Line struct {
 	Voice      string
 	Protected  bool // no barge-in (a global stop word still ends it)
 	Disclosure bool // the recording-and-AI notice: must be played to its end
+	// Fixed: worded by the engine, not by an author: no variables, no business.
+	// Before the disclosure has been Said every other line is Fixed.
+	Fixed bool
 }
 
 // Expecting is how long an answer is likely to be; endpointing depends on it.
@@ -111,6 +116,17 @@ type Keys struct {
 }
 
 // Action is a side effect that does not decide the conversation.
+//
+//	tag       Value: the tag
+//	opt_out   Value: stop_word, complaint or dtmf; Data: words, matched
+//	ticket    Value: complaint, human_wanted, provider_failure; Data: words, reason, part
+//	callback  At: when
+//	webhook   Value: its name
+//	sms       Value: its template
+//	grade     Value: A to F
+//	slot      Value: canonical; Data: name, text (the words that it came from)
+//
+// Words are as they were heard: mask them before they are kept.
 type Action struct {
 	Kind  string // tag, opt_out, ticket, callback, webhook, sms, grade, slot
 	Value string

@@ -3,6 +3,7 @@ package nlu
 import (
 	"context"
 	"errors"
+	"time"
 
 	"ringmaster/internal/speech"
 )
@@ -56,6 +57,9 @@ type Question struct {
 	Expect   []Expectation
 	Slots    []SlotSpec
 	History  []Turn
+	// Now is the wall clock in the caller's zone: relative dates (明天下午三点)
+	// are resolved by it. Zero: they stay unheard rather than guessed.
+	Now time.Time
 }
 
 // Candidate is an intent with its probability.

@@ -1,0 +1,227 @@
+package dialogue
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/expr-lang/expr"
+	"github.com/expr-lang/expr/ast"
+	"github.com/expr-lang/expr/types"
+	"github.com/expr-lang/expr/vm"
+)
+
+// cond is a compiled condition. What it may read is named in env; what it may
+// call is a short list without anything that loops, except one level of
+// any/all/none/one/count over the history (at most 20 entries).
+type cond struct {
+	src  string
+	prog *vm.Program
+}
+
+const (
+	maxCond      = 500 // characters
+	maxCondNodes = 200
+)
+
+func condBuiltins() []string {
+	return []string{"len", "lower", "upper", "trim", "hasPrefix", "hasSuffix", "int", "float", "string", "abs", "min", "max", "any", "all", "none", "one", "count"}
+}
+
+// env is the type of what a condition may read.
+func (c *compiler) env() types.Map {
+	vars, slots := types.Map{}, types.Map{}
+	for name, v := range c.s.vars {
+		vars[name] = condType(v.typ)
+	}
+	for name, d := range c.s.slots {
+		slots[name] = condType(slotType(d.spec.Kind))
+	}
+	visits := types.Map{}
+	for _, id := range c.order {
+		visits[id] = types.Int
+	}
+	past := types.Map{
+		"script": types.String, "disposition": types.String, "days": types.Int,
+		"tags": types.Array(types.String), "slots": types.Map{types.Extra: types.String},
+	}
+	return types.Map{
+		"vars": vars, "slots": slots, "visits": visits,
+		"history": types.Array(past), "tags": types.Array(types.String),
+		"segment": types.String, "language": types.String, "intent": types.String, "text": types.String,
+		"digits": types.String, "hour": types.Int, "weekday": types.Int, "turns": types.Int, "objections": types.Int,
+		"disposition": types.String,
+	}
+}
+
+func condType(t varType) types.Type {
+	switch t {
+	case tNumber, tAmount, tPercent, tDiscount:
+		return types.Float64
+	case tBool:
+		return types.Bool
+	}
+	return types.String
+}
+
+func (c *compiler) cond(v *val) *cond {
+	if v.kind != kText && v.kind != kBool {
+		c.add(v, "such as `slots.grade == \"grade9\"`", "a condition is a text, not %s", v.kind)
+		return nil
+	}
+	src := strings.TrimSpace(v.text)
+	if len(src) > maxCond || src == "" {
+		c.add(v, "", "a condition has between 1 and %d characters", maxCond)
+		return nil
+	}
+	if strings.Count(src, "(") > 30 || strings.Count(src, "[") > 30 || strings.Count(src, "!")+strings.Count(src, "not ") > 30 {
+		c.add(v, "split it into several replies", "the condition is nested too deeply")
+		return nil
+	}
+	guard := &condGuard{}
+	opts := []expr.Option{expr.Env(c.env()), expr.AsBool(), expr.MaxNodes(maxCondNodes), expr.DisableAllBuiltins(), expr.Patch(guard)}
+	for _, b := range condBuiltins() {
+		opts = append(opts, expr.EnableBuiltin(b))
+	}
+	prog, err := compileExpr(src, opts)
+	if err == nil && guard.no != "" {
+		err = fmt.Errorf("%s", guard.no)
+	}
+	if err != nil {
+		first, _, _ := strings.Cut(err.Error(), "\n")
+		c.add(v, c.condHint(first), "condition: %s", clip(first, 200))
+		return nil
+	}
+	if strings.Contains(src, "history") {
+		c.s.history = true
+	}
+	return &cond{src: src, prog: prog}
+}
+
+func compileExpr(src string, opts []expr.Option) (p *vm.Program, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			p, err = nil, fmt.Errorf("not readable: %v", r)
+		}
+	}()
+	return expr.Compile(src, opts...)
+}
+
+func (c *compiler) condHint(msg string) string {
+	for _, lead := range []string{"unknown name ", "has no field "} {
+		if _, rest, ok := strings.Cut(msg, lead); ok {
+			name, _, _ := strings.Cut(rest, " ")
+			return didYouMean(strings.Trim(name, `"'()`), append(append(c.names(), c.order...), keysOf(c.env())...))
+		}
+	}
+	return ""
+}
+
+// condGuard refuses what could run long: ranges, nested predicates, powers,
+// variable declarations.
+type condGuard struct{ no string }
+
+func (g *condGuard) Visit(n *ast.Node) {
+	switch n := (*n).(type) {
+	case *ast.BinaryNode:
+		switch n.Operator {
+		case "..", "**", "^":
+			g.no = fmt.Sprintf("operator %q is not offered", n.Operator)
+		case "matches":
+			g.no = "regular expressions are not offered in conditions; use keywords with re:"
+		}
+	case *ast.VariableDeclaratorNode, *ast.MapNode, *ast.SequenceNode:
+		g.no = "only a plain condition is offered, without let, maps or semicolons"
+	case *ast.PredicateNode:
+		inner := &predicateFinder{}
+		ast.Walk(&n.Node, inner)
+		if inner.found {
+			g.no = "any, all, none, one and count cannot be nested"
+		}
+	}
+}
+
+type predicateFinder struct{ found bool }
+
+func (f *predicateFinder) Visit(n *ast.Node) {
+	if _, ok := (*n).(*ast.PredicateNode); ok {
+		f.found = true
+	}
+}
+
+// holds evaluates; a value that is missing makes the condition false.
+func (c *cond) holds(env map[string]any) (ok bool) {
+	if c == nil {
+		return true
+	}
+	defer func() {
+		if recover() != nil { // the library's own limits are panics in places
+			ok = false
+		}
+	}()
+	machine := vm.VM{MemoryBudget: 10_000}
+	out, err := machine.Run(c.prog, env)
+	if err != nil {
+		return false
+	}
+	ok, _ = out.(bool)
+	return ok
+}
+
+// condEnv builds what conditions read from the state.
+func (t *turn) condEnv() map[string]any {
+	if t.env != nil {
+		return t.env
+	}
+	s, st := t.s, &t.st
+	vars := make(map[string]any, len(st.Vars))
+	for name, v := range st.Vars {
+		vars[name] = condValue(s.vars[name].typ, v)
+	}
+	slots := make(map[string]any, len(st.Slots))
+	for name, v := range st.Slots {
+		if d, ok := s.slots[name]; ok {
+			slots[name] = condValue(slotType(d.spec.Kind), v)
+		}
+	}
+	visits := make(map[string]any, len(s.nodes))
+	for id := range s.nodes {
+		visits[id] = st.Visits[id]
+	}
+	history := make([]any, 0, len(st.History))
+	for _, h := range st.History {
+		past := make(map[string]any, len(h.Slots))
+		for k, v := range h.Slots {
+			past[k] = v
+		}
+		history = append(history, map[string]any{
+			"script": h.Script, "disposition": string(h.Disposition), "tags": h.Tags, "slots": past,
+			"days": int(t.now.Sub(time.Unix(h.At, 0)).Hours() / 24),
+		})
+	}
+	objections := 0
+	for _, n := range st.Objections {
+		objections += n
+	}
+	t.env = map[string]any{
+		"vars": vars, "slots": slots, "visits": visits, "history": history, "tags": st.Tags,
+		"segment": st.Segment, "language": string(st.Language), "intent": string(t.in.Answer.Intent), "text": t.in.Text, "digits": t.in.Digits,
+		"hour": t.now.Hour(), "weekday": int(t.now.Weekday()), "turns": st.Turns, "objections": objections,
+		"disposition": t.disposition,
+	}
+	return t.env
+}
+
+func condValue(t varType, s string) any {
+	switch condType(t) {
+	case types.Float64:
+		var f float64
+		if _, err := fmt.Sscan(s, &f); err == nil {
+			return f
+		}
+		return nil
+	case types.Bool:
+		return s == "true"
+	}
+	return s
+}

@@ -1,0 +1,60 @@
+package dialogue
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"ringmaster/internal/speech"
+)
+
+// Prompts are the lines that can be synthesized before the call: all variants
+// that this customer may hear and that need no slot, none that speaks of
+// today. With a zero Customer: the lines without variables, in every language
+// that the script is offered in. The order is stable and no text comes twice.
+func (s *Script) Prompts(c Customer) []Line { return s.PromptsAt(c, time.Time{}) }
+
+// PromptsAt also renders what depends on the day of the call (明天上午10点).
+func (s *Script) PromptsAt(c Customer, day time.Time) []Line {
+	zero := c.ID == "" && c.Name == "" && len(c.Vars) == 0 && c.Language == ""
+	st := State{Customer: c.ID, Language: s.languageOf(c)}
+	if !zero {
+		st, _ = s.Start(c, day)
+	}
+	type key struct{ text, voice, lang string }
+	seen := map[key]bool{}
+	var out []Line
+	for _, id := range slices.Sorted(maps.Keys(s.index)) {
+		ix := s.index[id]
+		if !s.mayHear(ix, st.Language, zero) || ix.t.dated && day.IsZero() {
+			continue
+		}
+		text, ok := ix.t.render(values{vars: st.Vars, gender: st.Gender, lang: ix.lang, now: day})
+		if !ok || zero && !ix.t.ahead || s.bySlot(ix.t) {
+			continue
+		}
+		l := s.line(ix.say, ix.t, ix.lang, text)
+		k := key{l.Text, l.Voice, string(l.Language)}
+		if !seen[k] {
+			seen[k] = true
+			out = append(out, l)
+		}
+	}
+	return out
+}
+
+// mayHear: the line is in the language that its say would be said in.
+func (s *Script) mayHear(ix *indexed, want speech.Language, zero bool) bool {
+	if zero {
+		return slices.ContainsFunc(s.info.Languages, func(l speech.Language) bool {
+			got, _ := ix.say.in(l, s.info.Language)
+			return got == ix.lang
+		})
+	}
+	got, _ := ix.say.in(want, s.info.Language)
+	return got == ix.lang
+}
+
+func (s *Script) bySlot(t *template) bool {
+	return slices.ContainsFunc(t.parts, func(p part) bool { return p.slot })
+}

@@ -1,0 +1,43 @@
+// Package scripts holds the call scripts (话术) that are shipped: one YAML file
+// a script, by industry, each with its conversation tests beside it.
+package scripts
+
+import (
+	"embed"
+	"io/fs"
+	"path"
+	"strings"
+)
+
+//go:embed demo retail schema.json
+var files embed.FS
+
+// FS holds every shipped script and conversation test, by industry.
+func FS() fs.FS { return files }
+
+// File is one shipped script.
+type File struct {
+	Path   string // such as retail/promotion_001.yaml
+	Source []byte
+}
+
+// All are the shipped scripts, without their tests, in the order of their
+// paths.
+func All() ([]File, error) {
+	var out []File
+	err := fs.WalkDir(files, ".", func(p string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || path.Ext(p) != ".yaml" || strings.HasSuffix(p, ".test.yaml") {
+			return err
+		}
+		src, err := files.ReadFile(p)
+		out = append(out, File{Path: p, Source: src})
+		return err
+	})
+	return out, err
+}
+
+// Schema is the published JSON Schema of a script file.
+func Schema() []byte {
+	b, _ := files.ReadFile("schema.json") //nolint:errcheck // embedded
+	return b
+}
