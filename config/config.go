@@ -1,0 +1,382 @@
+// Package config is the start-up configuration: one strict YAML file. Unknown
+// keys, repeated keys and values out of range are errors with their place; all
+// of them are reported at once.
+package config
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/goccy/go-yaml"
+
+	"ringmaster/internal/audio"
+	"ringmaster/internal/phone"
+)
+
+// ErrInvalid is wrapped by every error of this package.
+var ErrInvalid = errors.New("configuration is not usable")
+
+const maxFile = 1 << 20
+
+// Config is the whole file. config/example.yaml explains every key.
+type Config struct {
+	Controller Controller `yaml:"controller"`
+	HTTP       HTTP       `yaml:"http"`
+	Database   Database   `yaml:"database"`
+	Tenant     Tenant     `yaml:"tenant"`
+	PBX        []PBX      `yaml:"pbx"`
+	Speech     Speech     `yaml:"speech"`
+	Recordings Recordings `yaml:"recordings"`
+	Scripts    Scripts    `yaml:"scripts"`
+	Dialling   Dialling   `yaml:"dialling"`
+	Webhooks   []Webhook  `yaml:"webhooks"`
+	Log        Log        `yaml:"log"`
+}
+
+// Controller identifies this process among those on one database.
+type Controller struct {
+	ID    string        `yaml:"id"`
+	Grace time.Duration `yaml:"grace"` // live calls may finish so long after SIGTERM
+}
+
+// HTTP is where the API listens.
+type HTTP struct {
+	Listen string `yaml:"listen"`
+}
+
+// Database says where everything is kept.
+type Database struct {
+	Dialect string `yaml:"dialect"` // mysql (also MariaDB) or sqlite
+	DSN     Secret `yaml:"dsn"`
+	// NumberKey finds numbers, CryptKey seals them; OldCryptKeys still open.
+	NumberKey    Secret   `yaml:"number_key"`
+	CryptKey     Secret   `yaml:"crypt_key"`
+	OldCryptKeys []Secret `yaml:"old_crypt_keys"`
+}
+
+// Tenant is whose calls these are and where its numbers and times belong.
+type Tenant struct {
+	ID     string `yaml:"id"`
+	Zone   string `yaml:"zone"`
+	Region string `yaml:"region"` // ISO 3166-1
+}
+
+// PBX is one exchange.
+type PBX struct {
+	Name     string  `yaml:"name"`
+	Kind     string  `yaml:"kind"` // asterisk
+	URL      string  `yaml:"url"`
+	User     string  `yaml:"user"`
+	Password Secret  `yaml:"password"`
+	App      string  `yaml:"app"`
+	Media    Media   `yaml:"media"`
+	Trunks   []Trunk `yaml:"trunks"`
+	Agents   []Agent `yaml:"agents"`
+	Queues   []Queue `yaml:"queues"`
+}
+
+// Media is how audio reaches us.
+type Media struct {
+	Transport         string `yaml:"transport"`
+	Format            string `yaml:"format"`
+	ListenIP          string `yaml:"listen_ip"`
+	UnsafeAudioSocket bool   `yaml:"unsafe_audiosocket"`
+}
+
+// Trunk is a way out.
+type Trunk struct {
+	Name      string  `yaml:"name"`
+	Endpoint  string  `yaml:"endpoint"`
+	StripPlus bool    `yaml:"strip_plus"`
+	Prefix    string  `yaml:"prefix"`
+	Lab       bool    `yaml:"lab"`
+	Lines     int     `yaml:"lines"`     // calls at once
+	CPS       float64 `yaml:"cps"`       // set-ups per second
+	CallerID  string  `yaml:"caller_id"` // E.164, or a registered short number
+}
+
+// Agent is a person who takes transfers.
+type Agent struct {
+	Name     string `yaml:"name"`
+	Endpoint string `yaml:"endpoint"`
+}
+
+// Queue is a queue of the exchange.
+type Queue struct {
+	Name      string `yaml:"name"`
+	Context   string `yaml:"context"`
+	Extension string `yaml:"extension"`
+}
+
+// Speech are the providers, the first of each kind being the default and the
+// next its fallback.
+type Speech struct {
+	Recognizers  []Recognizer  `yaml:"recognizers"`
+	Synthesizers []Synthesizer `yaml:"synthesizers"`
+	Cache        Cache         `yaml:"cache"`
+}
+
+// Recognizer is a speech-to-text provider.
+type Recognizer struct {
+	Name    string        `yaml:"name"`
+	Kind    string        `yaml:"kind"` // funasr
+	URL     string        `yaml:"url"`
+	Timeout time.Duration `yaml:"timeout"`
+}
+
+// Synthesizer is a text-to-speech provider.
+type Synthesizer struct {
+	Name    string        `yaml:"name"`
+	Kind    string        `yaml:"kind"` // espeak
+	Command string        `yaml:"command"`
+	Timeout time.Duration `yaml:"timeout"`
+}
+
+// Cache keeps synthesized prompts.
+type Cache struct {
+	Dir      string `yaml:"dir"`
+	MaxBytes int64  `yaml:"max_bytes"`
+}
+
+// Recordings of calls.
+type Recordings struct {
+	Dir      string `yaml:"dir"`
+	Disabled bool   `yaml:"disabled"`
+}
+
+// Scripts are imported from a folder at start; the shipped ones come with the
+// binary.
+type Scripts struct {
+	Dir     string `yaml:"dir"`
+	Shipped bool   `yaml:"shipped"`
+}
+
+// Dialling holds the limits over all trunks.
+type Dialling struct {
+	Concurrency int           `yaml:"concurrency"`
+	CPS         float64       `yaml:"cps"`
+	RingTimeout time.Duration `yaml:"ring_timeout"`
+	MaxDuration time.Duration `yaml:"max_duration"`
+	Late        time.Duration `yaml:"late"` // a call_time older than this is missed, not dialled
+	PerDay      int           `yaml:"attempts_per_day"`
+	PerWeek     int           `yaml:"attempts_per_week"`
+	Regions     []string      `yaml:"regions"`
+	Retry       Retry         `yaml:"retry"`
+}
+
+// Retry is the retry policy; delays by disposition.
+type Retry struct {
+	MaxTries int                      `yaml:"max_tries"`
+	Delay    map[string]time.Duration `yaml:"delay"`
+}
+
+// Webhook is a receiver of events.
+type Webhook struct {
+	Name         string `yaml:"name"`
+	URL          string `yaml:"url"`
+	Secret       Secret `yaml:"secret"`
+	Idempotent   bool   `yaml:"idempotent"`
+	AllowPrivate bool   `yaml:"allow_private"`
+}
+
+// Log says how much is logged.
+type Log struct {
+	Level  string `yaml:"level"`  // debug, info, warn, error
+	Format string `yaml:"format"` // text, json
+}
+
+// Default is what a file need not say.
+func Default() Config {
+	return Config{
+		Controller: Controller{ID: "rm-1", Grace: 2 * time.Minute},
+		HTTP:       HTTP{Listen: "127.0.0.1:8080"},
+		Tenant:     Tenant{ID: "default", Zone: "Asia/Shanghai", Region: "CN"},
+		Speech:     Speech{Cache: Cache{Dir: "var/prompts", MaxBytes: 1 << 30}},
+		Recordings: Recordings{Dir: "var/recordings"},
+		Scripts:    Scripts{Shipped: true},
+		Dialling:   Dialling{Concurrency: 30, CPS: 5, RingTimeout: 30 * time.Second, MaxDuration: 10 * time.Minute, Late: 15 * time.Minute, PerDay: 3, PerWeek: 7},
+		Log:        Log{Level: "info", Format: "text"},
+	}
+}
+
+// Load reads and checks a file.
+func Load(path string) (Config, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return Config{}, fmt.Errorf("%w: %w", ErrInvalid, err)
+	}
+	defer func() { _ = f.Close() }()
+	if st, err := f.Stat(); err != nil || st.Size() > maxFile {
+		return Config{}, fmt.Errorf("%w: %s is larger than %d bytes or cannot be read", ErrInvalid, path, maxFile)
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return Config{}, fmt.Errorf("%w: %w", ErrInvalid, err)
+	}
+	c, err := Parse(data)
+	if err != nil {
+		return c, fmt.Errorf("%s: %w", path, err)
+	}
+	return c, nil
+}
+
+// Parse reads and checks the text of a file.
+func Parse(data []byte) (Config, error) {
+	c := Default()
+	if len(data) > maxFile {
+		return c, fmt.Errorf("%w: more than %d bytes", ErrInvalid, maxFile)
+	}
+	if err := yaml.UnmarshalWithOptions(data, &c, yaml.Strict()); err != nil {
+		return Config{}, fmt.Errorf("%w:\n%s", ErrInvalid, yaml.FormatError(err, false, false))
+	}
+	if err := c.Validate(); err != nil {
+		return c, fmt.Errorf("%w:\n%w", ErrInvalid, err)
+	}
+	return c, nil
+}
+
+var (
+	name      = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,31}$`)
+	dispoName = regexp.MustCompile(`^[a-z_]{1,32}$`)
+)
+
+// checker gathers everything that is wrong.
+type checker struct{ errs []error }
+
+func (k *checker) bad(key, format string, args ...any) {
+	k.errs = append(k.errs, fmt.Errorf("%s: "+format, append([]any{key}, args...)...))
+}
+
+func (k *checker) must(ok bool, key, format string, args ...any) {
+	if !ok {
+		k.bad(key, format, args...)
+	}
+}
+
+// Validate reports all mistakes at once, each with its key and what to write.
+func (c Config) Validate() error {
+	k := &checker{}
+	k.must(name.MatchString(c.Controller.ID), "controller.id", "1 to 32 letters, digits, dot, dash, underscore; unique among the controllers of a database")
+	k.must(c.Controller.Grace >= 0 && c.Controller.Grace <= time.Hour, "controller.grace", "0 to 1h")
+	k.must(c.HTTP.Listen != "", "http.listen", "an address such as 127.0.0.1:8080")
+	c.Database.check(k)
+	k.must(name.MatchString(c.Tenant.ID), "tenant.id", "1 to 32 letters, digits, dot, dash, underscore")
+	if _, err := time.LoadLocation(c.Tenant.Zone); err != nil || c.Tenant.Zone == "" {
+		k.bad("tenant.zone", "an IANA zone such as Asia/Shanghai")
+	}
+	k.must(len(c.Tenant.Region) == 2, "tenant.region", "two letters of ISO 3166-1 such as CN")
+	k.must(len(c.PBX) > 0, "pbx", "at least one exchange")
+	names := map[string]bool{}
+	for i, p := range c.PBX {
+		p.check(k, fmt.Sprintf("pbx[%d]", i), names)
+	}
+	c.Speech.check(k)
+	c.Dialling.check(k)
+	for i, w := range c.Webhooks {
+		at := fmt.Sprintf("webhooks[%d]", i)
+		k.must(name.MatchString(w.Name), at+".name", "1 to 32 letters, digits, dot, dash, underscore")
+		k.must(strings.HasPrefix(w.URL, "http://") || strings.HasPrefix(w.URL, "https://"), at+".url", "http:// or https://")
+		k.must(len(w.Secret.Reveal()) >= 16, at+".secret", "at least 16 bytes")
+	}
+	k.must(c.Recordings.Disabled || c.Recordings.Dir != "", "recordings.dir", "a folder, or recordings.disabled: true")
+	switch c.Log.Level {
+	case "debug", "info", "warn", "error":
+	default:
+		k.bad("log.level", "debug, info, warn or error")
+	}
+	k.must(c.Log.Format == "text" || c.Log.Format == "json", "log.format", "text or json")
+	return errors.Join(k.errs...)
+}
+
+func (d Database) check(k *checker) {
+	k.must(d.Dialect == "mysql" || d.Dialect == "sqlite", "database.dialect", "mysql (MySQL 8 or MariaDB 10.6) or sqlite")
+	k.must(!d.DSN.IsZero(), "database.dsn", "user:password@tcp(host:3306)/ringmaster, or a file for sqlite")
+	for key, s := range map[string]Secret{"database.number_key": d.NumberKey, "database.crypt_key": d.CryptKey} {
+		if _, err := s.Key(); err != nil {
+			k.bad(key, "%v", err)
+		}
+	}
+	for i, s := range d.OldCryptKeys {
+		if _, err := s.Key(); err != nil {
+			k.bad(fmt.Sprintf("database.old_crypt_keys[%d]", i), "%v", err)
+		}
+	}
+}
+
+func (p PBX) check(k *checker, at string, names map[string]bool) {
+	k.must(name.MatchString(p.Name), at+".name", "1 to 32 letters, digits, dot, dash, underscore")
+	k.must(!names[p.Name], at+".name", "stands twice")
+	names[p.Name] = true
+	k.must(p.Kind == "asterisk", at+".kind", "asterisk")
+	k.must(strings.HasPrefix(p.URL, "http://") || strings.HasPrefix(p.URL, "https://"), at+".url", "the base of ARI, such as http://127.0.0.1:8088/ari")
+	k.must(p.User != "", at+".user", "the user of ari.conf")
+	k.must(!p.Password.IsZero(), at+".password", "the password of ari.conf, best as env:NAME or file:/path")
+	if _, err := audio.ParseFormat(p.Media.Format); err != nil && p.Media.Format != "" {
+		k.bad(at+".media.format", "%v", err)
+	}
+	k.must(len(p.Trunks) > 0, at+".trunks", "at least one trunk")
+	seen := map[string]bool{}
+	for i, t := range p.Trunks {
+		at := fmt.Sprintf("%s.trunks[%d]", at, i)
+		k.must(name.MatchString(t.Name), at+".name", "1 to 32 letters, digits, dot, dash, underscore")
+		k.must(!seen[t.Name], at+".name", "stands twice")
+		seen[t.Name] = true
+		k.must(strings.Contains(t.Endpoint, "{number}"), at+".endpoint", "a dial string with {number}, such as PJSIP/{number}@carrier")
+		k.must(t.Lines > 0 && t.Lines <= 10000, at+".lines", "1 to 10000: how many calls the carrier sold you")
+		k.must(t.CPS >= 0 && t.CPS <= 1000, at+".cps", "0 (no limit of its own) to 1000")
+		if _, err := ParseCallerID(t.CallerID); err != nil && t.CallerID != "" {
+			k.bad(at+".caller_id", "%v", err)
+		}
+	}
+	for i, a := range p.Agents {
+		k.must(name.MatchString(a.Name) && a.Endpoint != "", fmt.Sprintf("%s.agents[%d]", at, i), "name and endpoint, such as PJSIP/agent1")
+	}
+	for i, q := range p.Queues {
+		k.must(name.MatchString(q.Name) && q.Context != "", fmt.Sprintf("%s.queues[%d]", at, i), "name and context")
+	}
+}
+
+func (s Speech) check(k *checker) {
+	k.must(len(s.Recognizers) > 0, "speech.recognizers", "at least one, such as kind: funasr with its url")
+	for i, r := range s.Recognizers {
+		at := fmt.Sprintf("speech.recognizers[%d]", i)
+		k.must(r.Kind == "funasr", at+".kind", "funasr")
+		k.must(strings.HasPrefix(r.URL, "ws://") || strings.HasPrefix(r.URL, "wss://"), at+".url", "ws://host:10095 or wss://host:10095")
+		k.must(r.Timeout >= 0 && r.Timeout <= time.Minute, at+".timeout", "0 (default) to 1m")
+	}
+	for i, r := range s.Synthesizers {
+		at := fmt.Sprintf("speech.synthesizers[%d]", i)
+		k.must(r.Kind == "espeak", at+".kind", "espeak")
+		k.must(r.Timeout >= 0 && r.Timeout <= time.Minute, at+".timeout", "0 (default) to 1m")
+	}
+	k.must(s.Cache.MaxBytes >= 1<<20, "speech.cache.max_bytes", "at least 1048576")
+}
+
+func (d Dialling) check(k *checker) {
+	k.must(d.Concurrency > 0 && d.Concurrency <= 100000, "dialling.concurrency", "1 to 100000")
+	k.must(d.CPS >= 0 && d.CPS <= 10000, "dialling.cps", "0 (no limit) to 10000")
+	k.must(d.RingTimeout >= 5*time.Second && d.RingTimeout <= 3*time.Minute, "dialling.ring_timeout", "5s to 3m")
+	k.must(d.MaxDuration >= 30*time.Second && d.MaxDuration <= 2*time.Hour, "dialling.max_duration", "30s to 2h")
+	k.must(d.Late >= time.Second, "dialling.late", "at least 1s")
+	k.must(d.PerDay >= 0 && d.PerWeek >= 0, "dialling.attempts_per_day", "0 (no limit) or more")
+	k.must(d.Retry.MaxTries >= 0 && d.Retry.MaxTries <= 20, "dialling.retry.max_tries", "0 (default) to 20")
+	for name, delay := range d.Retry.Delay {
+		k.must(dispoName.MatchString(name) && delay >= 10*time.Second, "dialling.retry.delay."+name, "a disposition and at least 10s")
+	}
+	for _, r := range d.Regions {
+		k.must(len(r) == 2, "dialling.regions", "two letters of ISO 3166-1 each")
+	}
+}
+
+// ParseCallerID reads a caller ID: an E.164 number, or a short number such as
+// 95xxx or 1069xxxx that is registered for the trunk.
+func ParseCallerID(s string) (phone.Number, error) {
+	if strings.HasPrefix(s, "+") {
+		return phone.Parse(s, "ZZ")
+	}
+	return phone.Short(s)
+}

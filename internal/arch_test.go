@@ -1,0 +1,180 @@
+package internal_test
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"sort"
+	"strings"
+	"testing"
+)
+
+// allowed is the import table of docs/architecture.md: package to the packages
+// of this module that it may import. A trailing /... stands for the folder and
+// everything below it. Test files may import more.
+var allowed = map[string]string{
+	"internal/phone":   "",
+	"internal/audio":   "",
+	"internal/mailbox": "",
+
+	"internal/campaign":   "internal/phone internal/speech",
+	"internal/speech":     "internal/audio",
+	"internal/nlu":        "internal/speech",
+	"internal/pbx":        "internal/audio internal/phone",
+	"internal/compliance": "internal/campaign internal/phone",
+	"internal/pacing":     "",
+	"internal/turn":       "internal/audio",
+	"internal/amd":        "internal/audio internal/turn",
+	"internal/dialogue":   "internal/campaign internal/nlu internal/phone internal/speech",
+
+	"internal/call":      "internal/amd internal/audio internal/campaign internal/dialogue internal/mailbox internal/nlu internal/pbx internal/phone internal/speech internal/turn",
+	"internal/scheduler": "internal/call internal/campaign internal/compliance internal/pacing internal/phone",
+	"internal/outbox":    "internal/campaign",
+	"internal/api":       "internal/campaign internal/compliance internal/outbox internal/phone internal/scheduler internal/speech",
+	"internal/app":       "adapter/... config dialplan internal/... scripts",
+
+	// Contract suites stand beside their ports.
+	"internal/pbx/pbxtest":         "internal/audio internal/mailbox internal/pbx internal/phone internal/lab/twin/callee",
+	"internal/speech/speechtest":   "internal/audio internal/speech",
+	"internal/nlu/nlutest":         "internal/nlu internal/speech",
+	"internal/scheduler/storetest": "internal/api internal/campaign internal/outbox internal/phone internal/scheduler internal/speech",
+	"internal/turn/turntest":       "internal/audio internal/turn",
+
+	// Adapters speak foreign protocols and decide nothing.
+	"adapter/asterisk":      "adapter/asterisk/ari adapter/media internal/audio internal/mailbox internal/pbx internal/phone",
+	"adapter/asterisk/ari":  "internal/mailbox",
+	"adapter/media":         "internal/audio internal/pbx",
+	"adapter/speech/funasr": "internal/audio internal/speech",
+	"adapter/speech/espeak": "internal/audio internal/speech",
+	"adapter/speech/cache":  "internal/audio internal/speech",
+	"adapter/nlu/keyword":   "internal/nlu internal/speech",
+	"adapter/store":         "internal/api internal/campaign internal/outbox internal/phone internal/scheduler internal/speech",
+	"adapter/archive/local": "internal/audio internal/call internal/campaign",
+	"adapter/webhook":       "internal/outbox",
+
+	"config":  "internal/audio internal/compliance internal/phone internal/speech",
+	"scripts": "",
+
+	"cmd/ringmaster": "config internal/app",
+	"cmd/rows":       "",
+
+	// The lab: instruments and lab parts. Only app (demo), cmd and tests use it.
+	"internal/lab":     "internal/lab/...",
+	"internal/lab/...": "internal/audio internal/phone internal/speech internal/mailbox internal/pbx internal/lab/...",
+	"cmd/pbxsim":       "internal/audio internal/lab/...",
+	"cmd/labasr":       "internal/lab/...",
+}
+
+// onlyIn says in which folders a foreign package may be imported.
+var onlyIn = map[string]string{
+	"gorm.io/":                   "adapter/store",
+	"github.com/glebarez/sqlite": "adapter/store",
+	"github.com/pressly/goose":   "adapter/store",
+	"github.com/gin-gonic/gin":   "internal/api",
+	"github.com/spf13/cobra":     "cmd",
+	"github.com/emiago/sipgo":    "internal/lab adapter/media",
+}
+
+type listed struct {
+	ImportPath string
+	Imports    []string
+}
+
+func packages(t *testing.T) []listed {
+	t.Helper()
+	cmd := exec.Command("go", "list", "-json=ImportPath,Imports", "ringmaster/...")
+	cmd.Dir = ".."
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	var all []listed
+	for dec := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var p listed
+		if err := dec.Decode(&p); errors.Is(err, io.EOF) {
+			return all
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, p)
+	}
+}
+
+func TestImportsFollowTheTable(t *testing.T) {
+	seen := map[string]bool{}
+	for _, p := range packages(t) {
+		name := strings.TrimPrefix(p.ImportPath, "ringmaster/")
+		rule, entry, ok := ruleFor(name)
+		if !ok {
+			t.Errorf("%s is not in the import table: decide where it belongs and add a line", name)
+			continue
+		}
+		seen[entry] = true
+		for _, imp := range p.Imports {
+			if own, ok := strings.CutPrefix(imp, "ringmaster/"); ok {
+				if !permits(rule, own) {
+					t.Errorf("%s imports %s: the table has no such arrow", name, own)
+				}
+				continue
+			}
+			for foreign, where := range onlyIn {
+				if strings.HasPrefix(imp, foreign) && !under(name, where) {
+					t.Errorf("%s imports %s, which belongs to %s only", name, imp, where)
+				}
+			}
+		}
+	}
+	var stale []string
+	for entry := range allowed {
+		if !seen[entry] {
+			stale = append(stale, entry)
+		}
+	}
+	sort.Strings(stale)
+	if len(stale) > 0 {
+		t.Errorf("the table has lines for packages that do not exist: %s", strings.Join(stale, ", "))
+	}
+}
+
+// The lab holds instruments: no product default may stand on one.
+func TestOnlyTheDemoStandsOnTheLab(t *testing.T) {
+	for _, p := range packages(t) {
+		name := strings.TrimPrefix(p.ImportPath, "ringmaster/")
+		for _, imp := range p.Imports {
+			if strings.HasPrefix(imp, "ringmaster/internal/lab") && !under(name, "internal/lab internal/app/demo cmd/pbxsim cmd/labasr internal/pbx/pbxtest") {
+				t.Errorf("%s imports %s: only the demo, cmd and tests may use an instrument", name, imp)
+			}
+		}
+	}
+}
+
+func ruleFor(name string) (rule, entry string, ok bool) {
+	if rule, ok = allowed[name]; ok {
+		return rule, name, true
+	}
+	for entry, rule := range allowed {
+		if dir, wild := strings.CutSuffix(entry, "/..."); wild && strings.HasPrefix(name, dir+"/") {
+			return rule, entry, true
+		}
+	}
+	return "", "", false
+}
+
+func permits(rule, imp string) bool {
+	for _, r := range strings.Fields(rule) {
+		if dir, wild := strings.CutSuffix(r, "/..."); r == imp || wild && (imp == dir || strings.HasPrefix(imp, dir+"/")) {
+			return true
+		}
+	}
+	return false
+}
+
+func under(name, dirs string) bool {
+	for _, d := range strings.Fields(dirs) {
+		if name == d || strings.HasPrefix(name, d+"/") {
+			return true
+		}
+	}
+	return false
+}
