@@ -1,9 +1,6 @@
 package dialogue
 
-import (
-	"strings"
-	"unicode"
-)
+import "unicode"
 
 // normal brings heard words to one form for matching: half width, lower case,
 // simplified characters for the words that matter, every run of punctuation
@@ -60,15 +57,25 @@ func normal(s string) []rune {
 // simplified maps the traditional characters of the words of urgency and of
 // the short answers; a recognizer for Cantonese writes either.
 func simplified(r rune) rune {
-	const from = "訴轉電話聯繫騷擾煩來嗎無個沒會說講還為麼機號碼刪斷擺絡經領導請給對係點聽談問題檢舉報錯買賣價錢貴時間開後過這裡們幫專員訂務種屎搵啲見難觸"
-	const to = "诉转电话联系骚扰烦来吗无个没会说讲还为么机号码删断摆络经领导请给对系点听谈问题检举报错买卖价钱贵时间开后过这里们帮专员订务种屎揾啲见难触"
 	if r < 0x3000 {
 		return r
 	}
-	if i := strings.IndexRune(from, r); i >= 0 {
-		// Both strings hold three-byte runes only, so the byte offsets agree.
-		rr := []rune(to[i : i+3])
-		return rr[0]
+	if to, ok := simple[r]; ok {
+		return to
 	}
 	return r
+}
+
+// simple is read only.
+var simple = pairs("訴轉電話聯繫騷擾煩來嗎無個沒會說講還為麼機號碼刪斷擺絡經領導請給對係點聽談問題檢舉報錯買賣價錢貴時間開後過這裡們幫專員订務種屎搵啲見難觸",
+	"诉转电话联系骚扰烦来吗无个没会说讲还为么机号码删断摆络经领导请给对系点听谈问题检举报错买卖价钱贵时间开后过这里们帮专员订务种屎揾啲见难触")
+
+func pairs(from, to string) map[rune]rune {
+	out, target := map[rune]rune{}, []rune(to)
+	for i, r := range []rune(from) {
+		if r != target[i] {
+			out[r] = target[i]
+		}
+	}
+	return out
 }

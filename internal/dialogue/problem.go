@@ -13,11 +13,11 @@ var ErrScript = errors.New("script refused: correct the places named and load it
 // Problem is one mistake in a script, with its place and, where one is
 // known, what was probably meant.
 type Problem struct {
-	File      string `json:"file"`
-	Line      int    `json:"line"`   // from 1
-	Column    int    `json:"column"` // from 1, in characters
-	Text      string `json:"text"`
-	Suggest   string `json:"suggest,omitempty"`
+	File    string `json:"file"`
+	Line    int    `json:"line"`   // from 1
+	Column  int    `json:"column"` // from 1, in characters
+	Text    string `json:"text"`
+	Suggest string `json:"suggest,omitempty"`
 }
 
 func (p Problem) String() string {

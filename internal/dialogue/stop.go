@@ -57,19 +57,14 @@ func scan(text string) (found Stop, matched string, negated []Stop) {
 	if s == "" {
 		return StopNone, "", nil
 	}
-	for i := range phrases {
-		p := &phrases[i]
-		if found != StopNone && rank(p.kind) >= rank(found) {
-			continue
-		}
-		for from := 0; ; {
-			k := strings.Index(s[from:], p.text)
-			if k < 0 {
-				break
+	for at, r := range s {
+		starting := phrases[r]
+		for i := range starting {
+			p := &starting[i]
+			if found != StopNone && rank(p.kind) >= rank(found) || !strings.HasPrefix(s[at:], p.text) {
+				continue
 			}
-			k += from
-			from = k + len(p.text)
-			switch judge(s, k, from, p) {
+			switch judge(s, at, at+len(p.text), p) {
 			case stands:
 				found, matched = p.kind, p.text
 			case takenBack:
@@ -77,8 +72,8 @@ func scan(text string) (found Stop, matched string, negated []Stop) {
 			}
 		}
 	}
-	if found == StopNone || found == StopHuman {
-		if w := bareHuman(s); w != "" && found == StopNone {
+	if found == StopNone && (strings.Contains(s, "人工") || strings.Contains(s, "真人")) {
+		if w := bareHuman(s); w != "" {
 			found, matched = StopHuman, w
 		}
 	}
@@ -188,7 +183,7 @@ var (
 
 	// A better time is a wish to be called, not to be left alone.
 	recall    = regexp.MustCompile(`(?:明天|后天|晚点|晚些|晚上|上午|中午|下午|一会|等会|待会|等下|过会|过几天|过两天|过段|改天|改日|回头|下周|下个?月|周[一二三四五六日天末]|星期.|小时后|分钟后|点以?后|点半?|听日|迟啲|下昼|夜晚|今晚).{0,6}?(?:再打|再联系|再说|再来电|再讲|打给我|打过来|打来|打嚟|打吧|打俾我|联系我|来电)`)
-	notRecall = regexp.MustCompile(`(?:别|不要|不用|不许|不准|唔好|咪|莫)[^|]{0,8}$`)
+	notRecall = regexp.MustCompile(`(?:别|不要|不用|不许|不准|唔好|咪|莫)(?:再|给我|在|到|等|我|今天|明天|以后)*$`)
 	recallEN  = regexp.MustCompile(`(?:call|ring|try|phone)(?: me| us)?(?: back| again)? (?:later|tomorrow|tonight|next|in the|in an|after|on|at|this)\b`)
 	notEN     = regexp.MustCompile(`(?:dont|do not|never|stop|not)(?: \w+){0,2} $`)
 )

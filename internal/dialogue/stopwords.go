@@ -5,16 +5,17 @@ import (
 	"strings"
 )
 
-// phrases is the table of FindStop, read only. Longer phrases need not come
-// first: every occurrence is judged by the words around it.
+// phrases is the table of FindStop by first character, read only. Every
+// occurrence is judged by the words around it.
 var phrases = buildPhrases()
 
-func buildPhrases() []phrase {
-	var out []phrase
+func buildPhrases() map[rune][]phrase {
+	out := map[rune][]phrase{}
 	add := func(kind Stop, positive, han bool, words string) {
 		for _, w := range strings.Split(words, ",") {
 			if w = strings.TrimSpace(w); w != "" {
-				out = append(out, phrase{text: w, kind: kind, positive: positive, han: han})
+				n := normal(w)
+				out[n[0]] = append(out[n[0]], phrase{text: string(n), kind: kind, positive: positive, han: han})
 			}
 		}
 	}
