@@ -1,0 +1,110 @@
+package store
+
+import (
+	"fmt"
+
+	"github.com/google/uuid"
+	"gorm.io/gorm"
+
+	"ringmaster/internal/campaign"
+)
+
+// around is what stands around a set of attempts.
+type around struct {
+	tasks    map[key]taskRow
+	contacts map[key]contactRow
+	people   map[key]personRow
+	numbers  map[key]numberRow
+}
+
+// fill makes whole attempts of rows. One whose surroundings cannot be read comes without its number, which no gate lets pass.
+func (s *Store) fill(tx *gorm.DB, rows []attemptRow) ([]campaign.Attempt, error) {
+	ctx, err := s.gather(tx, rows)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]campaign.Attempt, 0, len(rows))
+	for _, r := range rows {
+		a, err := s.assemble(r, ctx)
+		if err != nil {
+			s.log.ErrorContext(tx.Statement.Context, "attempt is not whole", "attempt", a.ID, "err", err)
+		}
+		out = append(out, a)
+	}
+	return out, nil
+}
+
+func (s *Store) gather(tx *gorm.DB, rows []attemptRow) (around, error) {
+	c := around{tasks: map[key]taskRow{}, contacts: map[key]contactRow{}, people: map[key]personRow{}, numbers: map[key]numberRow{}}
+	var tasks, contacts, people, numbers []key
+	for _, r := range rows {
+		tasks = append(tasks, key{r.TenantID, r.TaskID})
+		contacts = append(contacts, key{r.TenantID, r.ContactID})
+		people = append(people, key{r.TenantID, r.PersonID})
+		if r.NumberID != (binID{}) {
+			numbers = append(numbers, key{r.TenantID, r.NumberID})
+		}
+	}
+	if err := collect(tx, tasks, c.tasks, func(r taskRow) key { return key{r.TenantID, r.ID} }); err != nil {
+		return c, err
+	}
+	if err := collect(tx, contacts, c.contacts, func(r contactRow) key { return key{r.TenantID, r.ID} }); err != nil {
+		return c, err
+	}
+	if err := collect(tx, people, c.people, func(r personRow) key { return key{r.TenantID, r.ID} }); err != nil {
+		return c, err
+	}
+	for _, p := range c.people {
+		if p.NumberID != (binID{}) {
+			numbers = append(numbers, key{p.TenantID, p.NumberID})
+		}
+	}
+	return c, collect(tx, numbers, c.numbers, func(r numberRow) key { return key{r.TenantID, r.ID} })
+}
+
+// collect reads rows by key, tenant by tenant.
+func collect[R any](tx *gorm.DB, keys []key, into map[key]R, of func(R) key) error {
+	for tenant, ids := range byTenant(keys) {
+		var got []R
+		if err := tx.Where("tenant_id = ? AND id IN ?", tenant, ids).Find(&got).Error; err != nil {
+			return err
+		}
+		for _, r := range got {
+			into[of(r)] = r
+		}
+	}
+	return nil
+}
+
+func (s *Store) assemble(r attemptRow, c around) (campaign.Attempt, error) {
+	a := campaign.Attempt{
+		ID: uuid.UUID(r.ID), Tenant: r.TenantID, Try: r.Try, State: campaign.AttemptState(r.State),
+		Fence:    campaign.Fence{Attempt: uuid.UUID(r.ID), Owner: r.Owner, Epoch: r.Epoch},
+		PlacedAt: r.PlacedAt.Time(), DueAt: r.DueAt.Time(), BornAt: r.BornAt.Time(),
+	}
+	task, ok := c.tasks[key{r.TenantID, r.TaskID}]
+	contact, ok2 := c.contacts[key{r.TenantID, r.ContactID}]
+	person, ok3 := c.people[key{r.TenantID, r.PersonID}]
+	if !ok || !ok2 || !ok3 {
+		return a, fmt.Errorf("task, contact or person of attempt %s is gone", a.ID)
+	}
+	var err error
+	if a.Task, err = task.task(); err != nil {
+		return a, err
+	}
+	a.Contact = contact.contact(task.ScriptID)
+	number := c.numbers[key{r.TenantID, r.NumberID}]
+	n, sealed := s.keys.open(r.TenantID, number.E164)
+	if a.Person, err = person.person(n); err != nil {
+		return a, err
+	}
+	a.Zone = zoneOf(person, number)
+	if sealed != nil {
+		return a, sealed
+	}
+	if r.State == string(campaign.AttemptClaimed) {
+		return a, nil
+	}
+	a.Placed, err = s.placement(r)
+	return a, err
+}

@@ -1,0 +1,279 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"gorm.io/gorm"
+
+	"ringmaster/internal/campaign"
+)
+
+// maxClaim bounds the rows of one transaction.
+const maxClaim = 1000
+
+// key names a row of a tenant.
+type key struct {
+	tenant string
+	id     binID
+}
+
+// byTenant groups IDs so that each query stays within one tenant's key range.
+func byTenant(keys []key) map[string][]binID {
+	out := map[string][]binID{}
+	seen := map[key]bool{}
+	for _, k := range keys {
+		if !seen[k] {
+			seen[k] = true
+			out[k.tenant] = append(out[k.tenant], k.id)
+		}
+	}
+	return out
+}
+
+// Promote implements scheduler.Store. Due contacts of tasks that do not run are parked out of the way, and come back when they do.
+func (s *Store) Promote(ctx context.Context, now time.Time, n int) (int, error) {
+	n = min(max(n, 0), maxClaim)
+	var moved int
+	err := s.write(ctx, nil, func(tx *gorm.DB) error {
+		moved = 0
+		if err := s.unpark(tx, n); err != nil {
+			return err
+		}
+		var due []contactRow
+		q := "SELECT * FROM task_contact" + s.sql.dueIndex + " WHERE state = ? AND due_at <= ? ORDER BY due_at LIMIT ?" + s.sql.skipLocked
+		if err := tx.Raw(q, string(campaign.Scheduled), at(now), n).Scan(&due).Error; err != nil {
+			return err
+		}
+		tasks, err := loadTasks(tx, due)
+		if err != nil {
+			return err
+		}
+		go_, held := split(due, tasks)
+		if err := park(tx, held, campaign.Scheduled); err != nil {
+			return err
+		}
+		moved = len(go_)
+		return move(tx, go_, campaign.Scheduled, campaign.Ready)
+	})
+	return moved, err
+}
+
+// unpark brings back contacts of tasks that run again.
+func (s *Store) unpark(tx *gorm.DB, n int) error {
+	var tasks []taskRow
+	if err := tx.Where("parked = ? AND state = ?", true, string(campaign.TaskRunning)).Limit(16).Find(&tasks).Error; err != nil {
+		return err
+	}
+	for _, t := range tasks {
+		var rows []contactRow
+		q := "SELECT * FROM task_contact WHERE tenant_id = ? AND task_id = ? AND state = ? LIMIT ?" + s.sql.skipLocked
+		if err := tx.Raw(q, t.TenantID, t.ID, parked, n).Scan(&rows).Error; err != nil {
+			return err
+		}
+		if err := move(tx, rows, parked, campaign.Scheduled); err != nil {
+			return err
+		}
+		if len(rows) > 0 {
+			continue // the flag goes when a later run finds none
+		}
+		if err := tx.Model(&taskRow{}).Where("tenant_id = ? AND id = ?", t.TenantID, t.ID).Updates(map[string]any{"parked": false}).Error; err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func loadTasks(tx *gorm.DB, rows []contactRow) (map[key]taskRow, error) {
+	keys := make([]key, len(rows))
+	for i, r := range rows {
+		keys[i] = key{r.TenantID, r.TaskID}
+	}
+	out := map[key]taskRow{}
+	for tenant, ids := range byTenant(keys) {
+		var got []taskRow
+		if err := tx.Where("tenant_id = ? AND id IN ?", tenant, ids).Find(&got).Error; err != nil {
+			return nil, err
+		}
+		for _, t := range got {
+			out[key{t.TenantID, t.ID}] = t
+		}
+	}
+	return out, nil
+}
+
+// split tells contacts of running tasks from the others.
+func split(rows []contactRow, tasks map[key]taskRow) (running, held []contactRow) {
+	for _, r := range rows {
+		if t, ok := tasks[key{r.TenantID, r.TaskID}]; ok && t.State == string(campaign.TaskRunning) {
+			running = append(running, r)
+		} else {
+			held = append(held, r)
+		}
+	}
+	return running, held
+}
+
+// park takes contacts of halted tasks out of the claim's way and leaves a mark on their tasks.
+func park(tx *gorm.DB, held []contactRow, from campaign.ContactState) error {
+	if len(held) == 0 {
+		return nil
+	}
+	if err := move(tx, held, from, parked); err != nil {
+		return err
+	}
+	keys := make([]key, len(held))
+	for i, r := range held {
+		keys[i] = key{r.TenantID, r.TaskID}
+	}
+	for tenant, ids := range byTenant(keys) {
+		if err := tx.Model(&taskRow{}).Where("tenant_id = ? AND id IN ?", tenant, ids).Updates(map[string]any{"parked": true}).Error; err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// move changes the state of locked contacts, all or none.
+func move(tx *gorm.DB, rows []contactRow, from, to campaign.ContactState) error {
+	keys := make([]key, len(rows))
+	for i, r := range rows {
+		keys[i] = key{r.TenantID, r.ID}
+	}
+	for tenant, ids := range byTenant(keys) {
+		res := tx.Model(&contactRow{}).Where("tenant_id = ? AND id IN ? AND state = ?", tenant, ids, string(from)).
+			Updates(map[string]any{"state": string(to), "updated_at": at(time.Now())})
+		if err := exactly(int64(len(ids)), res, errAgain); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// NextDue implements scheduler.Store: of contacts.
+func (s *Store) NextDue(ctx context.Context) (time.Time, error) {
+	var due instant
+	err := s.read(ctx).Raw("SELECT MIN(due_at) FROM task_contact WHERE state = ?", string(campaign.Scheduled)).Row().Scan(&due)
+	if err != nil {
+		return time.Time{}, clean(err)
+	}
+	var back instant // parked contacts whose task runs again are due at once
+	err = s.read(ctx).Raw("SELECT MIN(c.due_at) FROM task t JOIN task_contact c ON c.tenant_id = t.tenant_id AND c.task_id = t.id "+
+		"WHERE t.parked = ? AND t.state = ? AND c.state = ?", true, string(campaign.TaskRunning), parked).Row().Scan(&back)
+	if back != 0 && (due == 0 || back < due) {
+		due = back
+	}
+	return due.Time(), clean(err)
+}
+
+// Claim implements scheduler.Store.
+func (s *Store) Claim(ctx context.Context, pool string, n int, f campaign.Fence) ([]campaign.Attempt, error) {
+	n = min(n, maxClaim)
+	if n <= 0 {
+		return nil, nil
+	}
+	var out []campaign.Attempt
+	born := func(tx *gorm.DB) (bool, error) {
+		if len(out) == 0 {
+			return true, nil
+		}
+		var rows []attemptRow
+		err := locked(tx).Where("id = ?", binID(out[0].ID)).Find(&rows).Error
+		return len(rows) == 1, err
+	}
+	err := s.write(ctx, born, func(tx *gorm.DB) error {
+		out = nil
+		if err := current(tx, f.Owner, f.Epoch); err != nil {
+			return err
+		}
+		picked, err := s.pick(tx, pool, n)
+		if err != nil || len(picked) == 0 {
+			return err
+		}
+		out, err = s.bear(tx, picked, f)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// pick locks up to n ready contacts in the order of the claim and marks them claimed; those of halted tasks are parked on the way.
+func (s *Store) pick(tx *gorm.DB, pool string, n int) ([]contactRow, error) {
+	var picked []contactRow
+	for round := 0; len(picked) < n && round < 16; round++ {
+		var rows []contactRow
+		if err := tx.Raw(s.claimSQL(), pool, string(campaign.Ready), n-len(picked)).Scan(&rows).Error; err != nil {
+			return nil, err
+		}
+		tasks, err := loadTasks(tx, rows)
+		if err != nil {
+			return nil, err
+		}
+		running, held := split(rows, tasks)
+		if err := move(tx, running, campaign.Ready, campaign.Claimed); err != nil {
+			return nil, err
+		}
+		picked = append(picked, running...)
+		if len(held) == 0 {
+			break
+		}
+		if err := park(tx, held, campaign.Ready); err != nil {
+			return nil, err
+		}
+	}
+	return picked, nil
+}
+
+func (s *Store) claimSQL() string {
+	return "SELECT * FROM task_contact" + s.sql.claimIndex + " WHERE pool = ? AND state = ? ORDER BY claim_rank, due_at LIMIT ?" + s.sql.skipLocked
+}
+
+// bear writes the attempts of claimed contacts. A contact that cannot become one (its person is gone, its number cannot be opened) is
+// blocked with the reason, so that it does not stop the others.
+func (s *Store) bear(tx *gorm.DB, contacts []contactRow, f campaign.Fence) ([]campaign.Attempt, error) {
+	now := time.Now()
+	rows := make([]attemptRow, 0, len(contacts))
+	one := 1
+	for _, c := range contacts {
+		id, err := newID()
+		if err != nil {
+			return nil, err
+		}
+		rows = append(rows, attemptRow{
+			TenantID: c.TenantID, ID: id, TaskID: c.TaskID, ContactID: c.ID, PersonID: c.PersonID, Try: c.Tries + 1,
+			State: string(campaign.AttemptClaimed), Live: &one, Owner: f.Owner, Epoch: f.Epoch, DueAt: c.DueAt, BornAt: at(now),
+		})
+	}
+	ctx, err := s.gather(tx, rows)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]campaign.Attempt, 0, len(rows))
+	kept := rows[:0]
+	for _, r := range rows {
+		r.NumberID = ctx.people[key{r.TenantID, r.PersonID}].NumberID
+		a, err := s.assemble(r, ctx)
+		if err == nil && a.Person.Number.IsZero() {
+			err = fmt.Errorf("person %s has no number", a.Person.ID)
+		}
+		if err != nil {
+			s.log.ErrorContext(tx.Statement.Context, "contact cannot be claimed and is blocked", "contact", uuid.UUID(r.ContactID), "err", err)
+			res := tx.Model(&contactRow{}).Where("tenant_id = ? AND id = ? AND state = ?", r.TenantID, r.ContactID, string(campaign.Claimed)).
+				Updates(map[string]any{"state": string(campaign.Blocked), "reason": "number_unreadable", "updated_at": at(now)})
+			if err := exactly(1, res, errAgain); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		kept = append(kept, r)
+		out = append(out, a)
+	}
+	if len(kept) == 0 {
+		return nil, nil
+	}
+	return out, tx.CreateInBatches(kept, 200).Error
+}

@@ -1,0 +1,188 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
+
+	"ringmaster/internal/campaign"
+	"ringmaster/internal/scheduler"
+)
+
+// Checkpoint implements scheduler.Store. An input that is already there is left as it is, so a repeat is harmless.
+func (s *Store) Checkpoint(ctx context.Context, f campaign.Fence, seq int64, inputs []scheduler.InputRecord) error {
+	if len(inputs) == 0 {
+		return nil
+	}
+	return s.write(ctx, nil, func(tx *gorm.DB) error {
+		a, err := held(tx, f, campaign.AttemptClaimed, campaign.AttemptPlaced)
+		if err != nil {
+			return err
+		}
+		rows := make([]eventRow, len(inputs))
+		for i, in := range inputs {
+			rows[i] = eventRow{TenantID: a.TenantID, AttemptID: a.ID, Seq: seq + int64(i), AtNS: int64(in.At), Kind: clip(in.Kind, 64), Input: orEmpty(in.Data)}
+		}
+		return tx.Clauses(clause.OnConflict{DoNothing: true}).CreateInBatches(rows, 200).Error
+	})
+}
+
+func orEmpty(b []byte) []byte {
+	if b == nil {
+		return []byte{}
+	}
+	return b
+}
+
+// Finish implements scheduler.Store.
+func (s *Store) Finish(ctx context.Context, f campaign.Fence, o campaign.Outcome, msgs []scheduler.Message) error {
+	return s.write(ctx, became(f, campaign.AttemptFinished), func(tx *gorm.DB) error {
+		a, err := held(tx, f, campaign.AttemptPlaced)
+		if err != nil {
+			return err
+		}
+		c, err := contactOf(tx, a)
+		if err != nil {
+			return err
+		}
+		var t taskRow
+		if err := tx.Where("tenant_id = ? AND id = ?", a.TenantID, a.TaskID).Take(&t).Error; err != nil {
+			return err
+		}
+		doc, err := outcomeToDoc(o)
+		if err != nil {
+			return err
+		}
+		set := closing(campaign.AttemptFinished, o.Reason)
+		set["outcome"], set["ended_at"] = doc, at(ended(o))
+		if err := alter(tx, a, set); err != nil {
+			return err
+		}
+		if err := record(tx, a, t, o); err != nil {
+			return err
+		}
+		if err := next(tx, c, o); err != nil {
+			return err
+		}
+		if err := s.optOut(tx, a, o); err != nil {
+			return err
+		}
+		return s.enqueue(tx, a.TenantID, msgs)
+	})
+}
+
+func ended(o campaign.Outcome) time.Time {
+	if o.EndedAt.IsZero() {
+		return time.Now()
+	}
+	return o.EndedAt
+}
+
+// next decides nothing: the outcome says whether and when there is another try. Who asked not to be called gets none.
+func next(tx *gorm.DB, c contactRow, o campaign.Outcome) error {
+	if c.State != string(campaign.Claimed) {
+		return nil // cancelled stays cancelled
+	}
+	set := map[string]any{"state": string(campaign.Done), "reason": clip(string(o.Disposition), 255)}
+	if !o.NextTry.IsZero() && o.OptOut == nil {
+		set["state"], set["due_at"] = string(campaign.Scheduled), at(o.NextTry)
+	}
+	return settle(tx, c, set)
+}
+
+// optOut bans the number that was rung and the person.
+func (s *Store) optOut(tx *gorm.DB, a attemptRow, o campaign.Outcome) error {
+	if o.OptOut == nil {
+		return nil
+	}
+	e := dncRow{
+		TenantID: a.TenantID, Layer: layerTenant, TaskID: []byte{}, Reason: clip(o.OptOut.Reason, 255), Words: clip(o.OptOut.Words, 1024), AttemptID: a.ID,
+	}
+	var n numberRow
+	if err := tx.Where("tenant_id = ? AND id = ?", a.TenantID, a.NumberID).Take(&n).Error; err != nil {
+		return fmt.Errorf("number of attempt: %w", err)
+	}
+	if err := ban(tx, e, kindNumber, n.HMAC[:]); err != nil {
+		return err
+	}
+	return ban(tx, e, kindPerson, a.PersonID[:])
+}
+
+// record writes the CDR and what was said and kept.
+func record(tx *gorm.DB, a attemptRow, t taskRow, o campaign.Outcome) error {
+	end := ended(o)
+	var talk int64
+	if o.Answered() {
+		talk = max(0, end.Sub(o.AnsweredAt).Milliseconds())
+	}
+	if err := tx.Create(&cdrRow{
+		TenantID: a.TenantID, AttemptID: a.ID, TaskID: a.TaskID, ContactID: a.ContactID, PersonID: a.PersonID, NumberID: a.NumberID,
+		Try: a.Try, ScriptID: t.ScriptID, ScriptVersion: a.ScriptVersion, Purpose: t.Purpose, PBX: a.PBX, Trunk: a.Trunk,
+		PlacedAt: a.PlacedAt, StartedAt: at(o.StartedAt), RingingAt: at(o.RingingAt), AnsweredAt: at(o.AnsweredAt), EndedAt: at(end),
+		TalkMS: talk, Disposition: clip(string(o.Disposition), 32), Reason: clip(o.Reason, 255), SIP: o.SIP, Q850: o.Q850,
+		ReasonQ850: o.ReasonQ850, EndedBy: clip(o.By, 16), Raw: clip(o.Raw, 255), AMD: clip(o.AMD, 16), Grade: clip(o.Grade, 8),
+		Disclosed: o.Disclosure != nil && o.Disclosure.Complete,
+	}).Error; err != nil {
+		return err
+	}
+	turns := make([]turnRow, len(o.Turns))
+	for i, u := range o.Turns {
+		turns[i] = turnRow{
+			TenantID: a.TenantID, AttemptID: a.ID, Seq: u.Seq, Side: clip(string(u.Side), 8), Said: clip(u.Text, maxText), Planned: clip(u.Planned, maxText),
+			StartMS: u.StartMS, EndMS: u.EndMS, Node: clip(u.Node, 128), Intent: clip(u.Intent, 128), Confidence: finite(u.Confidence), Interrupted: u.Interrupted,
+		}
+	}
+	if err := many(tx, turns); err != nil {
+		return err
+	}
+	if d := o.Disclosure; d != nil {
+		if err := tx.Create(&disclosureRow{
+			TenantID: a.TenantID, AttemptID: a.ID, ScriptID: clip(d.Script, 128), Version: clip(d.Version, 128), Line: clip(d.Line, 128),
+			Said: clip(d.Text, 16000), PlayedAt: at(d.PlayedAt), StartMS: d.StartMS, EndMS: d.EndMS, Complete: d.Complete,
+		}).Error; err != nil {
+			return err
+		}
+	}
+	recordings := make([]recordingRow, len(o.Recordings))
+	for i, r := range o.Recordings {
+		recordings[i] = recordingRow{
+			TenantID: a.TenantID, ID: binID(r.ID), AttemptID: a.ID, Path: r.Path, SHA256: clip(r.SHA256, 64), Bytes: r.Bytes, DurationNS: int64(r.Duration),
+			Rate: r.Rate, Channels: r.Channels, Incomplete: clip(r.Incomplete, 255), CreatedAt: at(end),
+		}
+	}
+	if err := many(tx, recordings); err != nil {
+		return err
+	}
+	tickets := make([]ticketRow, len(o.Tickets))
+	for i, k := range o.Tickets {
+		id, err := newID()
+		if err != nil {
+			return err
+		}
+		tickets[i] = ticketRow{
+			TenantID: a.TenantID, ID: id, AttemptID: a.ID, PersonID: a.PersonID, Kind: clip(k.Kind, 32), Words: clip(k.Words, 1024), State: "open", CreatedAt: at(end),
+		}
+	}
+	return many(tx, tickets)
+}
+
+// maxText bounds one turn's text, in characters.
+const maxText = 100_000
+
+func many[R any](tx *gorm.DB, rows []R) error {
+	if len(rows) == 0 {
+		return nil
+	}
+	return tx.CreateInBatches(rows, 200).Error
+}
+
+// finite keeps NaN and infinities out, which MySQL refuses.
+func finite(f float64) float64 {
+	if f != f || f > 1e300 || f < -1e300 {
+		return 0
+	}
+	return f
+}

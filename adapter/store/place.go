@@ -1,0 +1,248 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
+
+	"ringmaster/internal/campaign"
+	"ringmaster/internal/phone"
+	"ringmaster/internal/scheduler"
+)
+
+// held locks an attempt and proves that f may write to it: the attempt is f's, f's epoch is the newest of its owner, and the state is
+// one of want.
+func held(tx *gorm.DB, f campaign.Fence, want ...campaign.AttemptState) (attemptRow, error) {
+	var a attemptRow
+	switch err := locked(tx).Where("id = ?", binID(f.Attempt)).Take(&a).Error; {
+	case notFound(err):
+		return a, fmt.Errorf("%w (there is no attempt %s)", scheduler.ErrLate, f.Attempt)
+	case err != nil:
+		return a, err
+	case a.Owner != f.Owner || a.Epoch != f.Epoch:
+		return a, fmt.Errorf("%w (attempt %s)", scheduler.ErrFenced, f.Attempt)
+	}
+	if err := current(tx, f.Owner, f.Epoch); err != nil {
+		return a, err
+	}
+	for _, w := range want {
+		if a.State == string(w) {
+			return a, nil
+		}
+	}
+	return a, fmt.Errorf("%w (attempt %s is %s)", scheduler.ErrLate, f.Attempt, a.State)
+}
+
+// became is the look of a transaction that ends with the attempt in a state, still under its fence.
+func became(f campaign.Fence, s campaign.AttemptState) look {
+	return func(tx *gorm.DB) (bool, error) {
+		var a attemptRow
+		err := locked(tx).Where("id = ?", binID(f.Attempt)).Take(&a).Error
+		if notFound(err) {
+			return false, nil
+		}
+		return a.State == string(s) && a.Owner == f.Owner && a.Epoch == f.Epoch, err
+	}
+}
+
+// alter is a guarded update of a locked attempt.
+func alter(tx *gorm.DB, a attemptRow, set map[string]any) error {
+	return exactly(1, tx.Model(&attemptRow{}).Where("tenant_id = ? AND id = ? AND owner = ? AND epoch = ? AND state = ?",
+		a.TenantID, a.ID, a.Owner, a.Epoch, a.State).Updates(set), errAgain)
+}
+
+// contactOf locks the contact of a locked attempt.
+func contactOf(tx *gorm.DB, a attemptRow) (contactRow, error) {
+	var c contactRow
+	err := locked(tx).Where("tenant_id = ? AND id = ?", a.TenantID, a.ContactID).Take(&c).Error
+	return c, err
+}
+
+// settle is a guarded update of a locked contact.
+func settle(tx *gorm.DB, c contactRow, set map[string]any) error {
+	set["updated_at"] = at(time.Now())
+	return exactly(1, tx.Model(&contactRow{}).Where("tenant_id = ? AND id = ? AND state = ?", c.TenantID, c.ID, c.State).Updates(set), errAgain)
+}
+
+// Place implements scheduler.Store.
+func (s *Store) Place(ctx context.Context, f campaign.Fence, p campaign.Placement, b scheduler.Budget, now time.Time) error {
+	return s.write(ctx, became(f, campaign.AttemptPlaced), func(tx *gorm.DB) error {
+		a, err := held(tx, f, campaign.AttemptClaimed)
+		if err != nil {
+			return err
+		}
+		c, err := contactOf(tx, a)
+		if err != nil {
+			return err
+		}
+		if err := mayStillBeCalled(tx, s, a, c); err != nil {
+			return err
+		}
+		if err := consume(tx, a, b, now); err != nil {
+			return err
+		}
+		caller, err := s.keys.seal(a.TenantID, p.CallerID)
+		if err != nil {
+			return err
+		}
+		if err := alter(tx, a, map[string]any{
+			"state": string(campaign.AttemptPlaced), "placed_at": at(now), "pbx": p.PBX, "trunk": p.Trunk, "caller_id": caller,
+			"script_version": p.ScriptVersion, "permit": p.Permit,
+		}); err != nil {
+			return err
+		}
+		if err := tx.Create(&legRow{TenantID: a.TenantID, ID: a.ID, AttemptID: a.ID, Role: "callee", PBX: p.PBX, CreatedAt: at(now)}).Error; err != nil {
+			return err
+		}
+		return settle(tx, c, map[string]any{"tries": a.Try})
+	})
+}
+
+// mayStillBeCalled looks again at what can have changed since the claim.
+func mayStillBeCalled(tx *gorm.DB, s *Store, a attemptRow, c contactRow) error {
+	if c.State != string(campaign.Claimed) {
+		return fmt.Errorf("%w (contact is %s)", scheduler.ErrWithdrawn, c.State)
+	}
+	var t taskRow
+	if err := tx.Where("tenant_id = ? AND id = ?", a.TenantID, a.TaskID).Take(&t).Error; err != nil {
+		return err
+	}
+	if t.State != string(campaign.TaskRunning) {
+		return fmt.Errorf("%w (task is %s)", scheduler.ErrWithdrawn, t.State)
+	}
+	var n numberRow
+	if err := tx.Where("tenant_id = ? AND id = ?", a.TenantID, a.NumberID).Take(&n).Error; err != nil {
+		return err
+	}
+	why, err := s.blockedBy(tx, a.TenantID, a.PersonID, n.HMAC[:], a.TaskID)
+	if err != nil {
+		return err
+	}
+	if why != "" {
+		return fmt.Errorf("%w (%s)", scheduler.ErrOptedOut, why)
+	}
+	return nil
+}
+
+// consume locks the person's budget row, counts and consumes one attempt.
+func consume(tx *gorm.DB, a attemptRow, b scheduler.Budget, now time.Time) error {
+	var row budgetRow
+	err := locked(tx).Where("tenant_id = ? AND person_id = ?", a.TenantID, a.PersonID).Take(&row).Error
+	if notFound(err) {
+		if err := tx.Clauses(clause.OnConflict{DoNothing: true}).
+			Create(&budgetRow{TenantID: a.TenantID, PersonID: a.PersonID, UpdatedAt: at(now)}).Error; err != nil {
+			return err
+		}
+		err = locked(tx).Where("tenant_id = ? AND person_id = ?", a.TenantID, a.PersonID).Take(&row).Error
+	}
+	if err != nil {
+		return err
+	}
+	for _, w := range []struct {
+		cap  int
+		span time.Duration
+	}{{b.PerDay, 24 * time.Hour}, {b.PerWeek, 7 * 24 * time.Hour}} {
+		if w.cap <= 0 {
+			continue
+		}
+		var used int64
+		if err := tx.Model(&budgetEntryRow{}).Where("tenant_id = ? AND person_id = ? AND at > ? AND returned_at IS NULL",
+			a.TenantID, a.PersonID, at(now.Add(-w.span))).Count(&used).Error; err != nil {
+			return err
+		}
+		if used >= int64(w.cap) {
+			return fmt.Errorf("%w (%d of %d within %s)", scheduler.ErrBudget, used, w.cap, w.span)
+		}
+	}
+	return tx.Create(&budgetEntryRow{TenantID: a.TenantID, PersonID: a.PersonID, RefID: a.ID, Channel: "call", At: at(now)}).Error
+}
+
+// Unplace implements scheduler.Store.
+func (s *Store) Unplace(ctx context.Context, f campaign.Fence, due time.Time, why string) error {
+	return s.write(ctx, became(f, campaign.AttemptPostponed), func(tx *gorm.DB) error {
+		a, err := held(tx, f, campaign.AttemptPlaced)
+		if err != nil {
+			return err
+		}
+		res := tx.Model(&budgetEntryRow{}).Where("tenant_id = ? AND person_id = ? AND ref_id = ? AND returned_at IS NULL",
+			a.TenantID, a.PersonID, a.ID).Updates(map[string]any{"returned_at": at(time.Now())})
+		if err := exactly(1, res, errAgain); err != nil {
+			return err
+		}
+		return giveBack(tx, a, due, why)
+	})
+}
+
+// Postpone implements scheduler.Store.
+func (s *Store) Postpone(ctx context.Context, f campaign.Fence, due time.Time, why string) error {
+	return s.write(ctx, became(f, campaign.AttemptPostponed), func(tx *gorm.DB) error {
+		a, err := held(tx, f, campaign.AttemptClaimed)
+		if err != nil {
+			return err
+		}
+		return giveBack(tx, a, due, why)
+	})
+}
+
+// giveBack ends an attempt uncalled; its contact is due again with the same try number, unless it was cancelled meanwhile.
+func giveBack(tx *gorm.DB, a attemptRow, due time.Time, why string) error {
+	c, err := contactOf(tx, a)
+	if err != nil {
+		return err
+	}
+	if err := alter(tx, a, closing(campaign.AttemptPostponed, why)); err != nil {
+		return err
+	}
+	set := map[string]any{"tries": a.Try - 1}
+	if c.State == string(campaign.Claimed) {
+		set["state"], set["due_at"], set["reason"] = string(campaign.Scheduled), at(due), clip(why, 255)
+	}
+	return settle(tx, c, set)
+}
+
+func closing(s campaign.AttemptState, why string) map[string]any {
+	return map[string]any{"state": string(s), "live": nil, "ended_at": at(time.Now()), "reason": clip(why, 255)}
+}
+
+// Refuse implements scheduler.Store. A contact that was cancelled meanwhile stays so, and messages about another end are not sent.
+func (s *Store) Refuse(ctx context.Context, f campaign.Fence, state campaign.ContactState, why string, msgs []scheduler.Message) error {
+	if state != campaign.Expired && state != campaign.Blocked && state != campaign.Cancelled {
+		return fmt.Errorf("%w (a contact cannot be refused into %q)", scheduler.ErrLate, state)
+	}
+	return s.write(ctx, became(f, campaign.AttemptPostponed), func(tx *gorm.DB) error {
+		a, err := held(tx, f, campaign.AttemptClaimed)
+		if err != nil {
+			return err
+		}
+		c, err := contactOf(tx, a)
+		if err != nil {
+			return err
+		}
+		if err := alter(tx, a, closing(campaign.AttemptPostponed, why)); err != nil {
+			return err
+		}
+		if c.State == string(campaign.Claimed) {
+			if err := settle(tx, c, map[string]any{"state": string(state), "reason": clip(why, 255)}); err != nil {
+				return err
+			}
+		} else if c.State != string(state) {
+			return nil
+		}
+		return s.enqueue(tx, a.TenantID, msgs)
+	})
+}
+
+// BlockedBy implements scheduler.Store: the layer that blocks and its reason, such as "dnc_tenant: stop_word".
+func (s *Store) BlockedBy(ctx context.Context, tenant string, person uuid.UUID, n phone.Number) (string, error) {
+	var subject []byte
+	if !n.IsZero() {
+		fp := s.keys.fingerprint(n)
+		subject = fp[:]
+	}
+	why, err := s.blockedBy(s.read(ctx), tenant, binID(person), subject, binID{})
+	return why, clean(err)
+}

@@ -1,0 +1,309 @@
+package store
+
+// Rows are what the tables hold; no other package sees them. Their columns are those of migrations/*.
+
+type numberRow struct {
+	TenantID  string `gorm:"primaryKey"`
+	ID        binID  `gorm:"primaryKey"`
+	HMAC      hash32 `gorm:"column:hmac"`
+	E164      []byte `gorm:"column:e164"`
+	Type      string
+	Zone      string
+	Region    string
+	CreatedAt instant `gorm:"autoCreateTime:false"`
+}
+
+type personRow struct {
+	TenantID   string `gorm:"primaryKey"`
+	ID         binID  `gorm:"primaryKey"`
+	ExternalID []byte
+	Name       string
+	NumberID   binID
+	Zone       string
+	Language   string
+	Vars       string
+	CreatedAt  instant `gorm:"autoCreateTime:false"`
+	UpdatedAt  instant `gorm:"autoUpdateTime:false"`
+}
+
+type scriptRow struct {
+	TenantID       string `gorm:"primaryKey"`
+	ID             string `gorm:"primaryKey"`
+	CurrentVersion string
+	UpdatedAt      instant `gorm:"autoUpdateTime:false"`
+}
+
+type scriptVersionRow struct {
+	TenantID  string `gorm:"primaryKey"`
+	ScriptID  string `gorm:"primaryKey"`
+	Version   string `gorm:"primaryKey"`
+	SHA256    hash32 `gorm:"column:sha256"`
+	Source    []byte
+	CreatedBy string
+	CreatedAt instant `gorm:"autoCreateTime:false"`
+}
+
+type taskRow struct {
+	TenantID       string `gorm:"primaryKey"`
+	ID             binID  `gorm:"primaryKey"`
+	Name           string
+	ScriptID       string
+	StandingScript *string
+	Purpose        string
+	LegalBasis     string
+	Jurisdiction   string
+	State          string
+	Parked         bool
+	Trunk          string
+	CallerID       string
+	Pool           string
+	Concurrency    int
+	CPS            float64 `gorm:"column:cps"`
+	Retry          string
+	CreatedAt      instant `gorm:"autoCreateTime:false"`
+	UpdatedAt      instant `gorm:"autoUpdateTime:false"`
+}
+
+// contactRow's State has one value more than the domain's: parked, for "due, but its task does not run".
+type contactRow struct {
+	TenantID  string `gorm:"primaryKey"`
+	ID        binID  `gorm:"primaryKey"`
+	TaskID    binID
+	PersonID  binID
+	Pool      string
+	State     string
+	ClaimRank int
+	DueAt     instant
+	Reason    string
+	CallTime  string
+	CallZone  string
+	Tries     int
+	Ref       string
+	CreatedAt instant `gorm:"autoCreateTime:false"`
+	UpdatedAt instant `gorm:"autoUpdateTime:false"`
+}
+
+const parked = "parked"
+
+type dncRow struct {
+	TenantID  string `gorm:"primaryKey"`
+	Layer     string `gorm:"primaryKey"`
+	TaskID    []byte `gorm:"primaryKey"`
+	Kind      string `gorm:"primaryKey"`
+	Subject   []byte `gorm:"primaryKey"`
+	Reason    string
+	Words     string
+	AttemptID binID
+	ExpiresAt instant
+	CreatedAt instant `gorm:"autoCreateTime:false"`
+	UpdatedAt instant `gorm:"autoUpdateTime:false"`
+}
+
+type controllerRow struct {
+	ID           string `gorm:"primaryKey"`
+	Epoch        int64
+	HeartbeatAt  instant
+	RegisteredAt instant
+}
+
+type attemptRow struct {
+	TenantID      string `gorm:"primaryKey"`
+	ID            binID  `gorm:"primaryKey"`
+	TaskID        binID
+	ContactID     binID
+	PersonID      binID
+	NumberID      binID
+	Try           int
+	State         string
+	Live          *int
+	Owner         string
+	Epoch         int64
+	DueAt         instant
+	BornAt        instant
+	PlacedAt      instant
+	EndedAt       instant
+	PBX           string `gorm:"column:pbx"`
+	Trunk         string
+	CallerID      []byte
+	ScriptVersion string
+	Permit        []byte
+	Reason        string
+	Outcome       *string
+}
+
+type legRow struct {
+	TenantID  string `gorm:"primaryKey"`
+	ID        binID  `gorm:"primaryKey"`
+	AttemptID binID
+	Role      string
+	PBX       string  `gorm:"column:pbx"`
+	CreatedAt instant `gorm:"autoCreateTime:false"`
+}
+
+type eventRow struct {
+	TenantID  string `gorm:"primaryKey"`
+	AttemptID binID  `gorm:"primaryKey"`
+	Seq       int64  `gorm:"primaryKey;autoIncrement:false"`
+	AtNS      int64  `gorm:"column:at_ns"`
+	Kind      string
+	Input     []byte
+}
+
+type cdrRow struct {
+	TenantID      string `gorm:"primaryKey"`
+	AttemptID     binID  `gorm:"primaryKey"`
+	TaskID        binID
+	ContactID     binID
+	PersonID      binID
+	NumberID      binID
+	Try           int
+	ScriptID      string
+	ScriptVersion string
+	Purpose       string
+	PBX           string `gorm:"column:pbx"`
+	Trunk         string
+	PlacedAt      instant
+	StartedAt     instant
+	RingingAt     instant
+	AnsweredAt    instant
+	EndedAt       instant
+	TalkMS        int64 `gorm:"column:talk_ms"`
+	Disposition   string
+	Reason        string
+	SIP           int `gorm:"column:sip"`
+	Q850          int `gorm:"column:q850"`
+	ReasonQ850    int `gorm:"column:reason_q850"`
+	EndedBy       string
+	Raw           string
+	AMD           string `gorm:"column:amd"`
+	Grade         string
+	Disclosed     bool
+}
+
+type turnRow struct {
+	TenantID    string `gorm:"primaryKey"`
+	AttemptID   binID  `gorm:"primaryKey"`
+	Seq         int    `gorm:"primaryKey;autoIncrement:false"`
+	Side        string
+	Said        string
+	Planned     string
+	StartMS     int64 `gorm:"column:start_ms"`
+	EndMS       int64 `gorm:"column:end_ms"`
+	Node        string
+	Intent      string
+	Confidence  float64
+	Interrupted bool
+}
+
+type disclosureRow struct {
+	TenantID  string `gorm:"primaryKey"`
+	AttemptID binID  `gorm:"primaryKey"`
+	ScriptID  string
+	Version   string
+	Line      string
+	Said      string
+	PlayedAt  instant
+	StartMS   int64 `gorm:"column:start_ms"`
+	EndMS     int64 `gorm:"column:end_ms"`
+	Complete  bool
+}
+
+type recordingRow struct {
+	TenantID   string `gorm:"primaryKey"`
+	ID         binID  `gorm:"primaryKey"`
+	AttemptID  binID
+	Path       string
+	SHA256     string `gorm:"column:sha256"`
+	Bytes      int64
+	DurationNS int64 `gorm:"column:duration_ns"`
+	Rate       int
+	Channels   int
+	Incomplete string
+	CreatedAt  instant `gorm:"autoCreateTime:false"`
+}
+
+type ticketRow struct {
+	TenantID  string `gorm:"primaryKey"`
+	ID        binID  `gorm:"primaryKey"`
+	AttemptID binID
+	PersonID  binID
+	Kind      string
+	Words     string
+	State     string
+	CreatedAt instant `gorm:"autoCreateTime:false"`
+}
+
+type budgetRow struct {
+	TenantID  string  `gorm:"primaryKey"`
+	PersonID  binID   `gorm:"primaryKey"`
+	UpdatedAt instant `gorm:"autoUpdateTime:false"`
+}
+
+type budgetEntryRow struct {
+	TenantID   string `gorm:"primaryKey"`
+	PersonID   binID  `gorm:"primaryKey"`
+	RefID      binID  `gorm:"primaryKey"`
+	Channel    string
+	At         instant
+	ReturnedAt instant
+}
+
+type outboxRow struct {
+	TenantID    string `gorm:"primaryKey"`
+	ID          binID  `gorm:"primaryKey"`
+	Aggregate   []byte
+	Seq         int64
+	Kind        string
+	Event       string
+	Destination string
+	Body        []byte
+	State       string
+	Tries       int
+	DueAt       instant
+	Owner       string
+	Status      int
+	Reason      string
+	CreatedAt   instant `gorm:"autoCreateTime:false"`
+	EndedAt     instant
+}
+
+type idempotencyRow struct {
+	TenantID    string `gorm:"primaryKey"`
+	IdemKey     []byte `gorm:"primaryKey"`
+	RequestHash hash32
+	ContactID   binID
+	CreatedAt   instant `gorm:"autoCreateTime:false"`
+}
+
+type apiKeyRow struct {
+	TenantID  string `gorm:"primaryKey"`
+	ID        binID  `gorm:"primaryKey"`
+	Name      string
+	Hash      hash32
+	Scopes    string
+	ExpiresAt instant
+	RevokedAt instant
+	CreatedAt instant `gorm:"autoCreateTime:false"`
+}
+
+func (numberRow) TableName() string        { return "number" }
+func (personRow) TableName() string        { return "person" }
+func (scriptRow) TableName() string        { return "script" }
+func (scriptVersionRow) TableName() string { return "script_version" }
+func (taskRow) TableName() string          { return "task" }
+func (contactRow) TableName() string       { return "task_contact" }
+func (dncRow) TableName() string           { return "dnc" }
+func (controllerRow) TableName() string    { return "controller" }
+func (attemptRow) TableName() string       { return "attempt" }
+func (legRow) TableName() string           { return "leg" }
+func (eventRow) TableName() string         { return "call_event" }
+func (cdrRow) TableName() string           { return "cdr" }
+func (turnRow) TableName() string          { return "turn" }
+func (disclosureRow) TableName() string    { return "disclosure" }
+func (recordingRow) TableName() string     { return "recording" }
+func (ticketRow) TableName() string        { return "ticket" }
+func (budgetRow) TableName() string        { return "budget" }
+func (budgetEntryRow) TableName() string   { return "budget_entry" }
+func (outboxRow) TableName() string        { return "outbox" }
+func (idempotencyRow) TableName() string   { return "idempotency" }
+func (apiKeyRow) TableName() string        { return "api_key" }
