@@ -1,0 +1,297 @@
+package call
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"ringmaster/internal/audio"
+	"ringmaster/internal/campaign"
+	"ringmaster/internal/pbx"
+	"ringmaster/internal/speech"
+)
+
+// Ears is the detector on the customer's side: one per call, fed by one
+// goroutine. Positions of its sounds are samples of the leg's clock.
+type Ears interface {
+	// Frame takes what came in beside what went out meanwhile. speaking says
+	// that an utterance of ours is under way, its pauses included. The result
+	// is valid until the next Frame.
+	Frame(mic, ref []int16, pos int64, speaking bool) []Heard
+	// Attend sets how long speech must last to be a barge-in (0 = default), and
+	// whether it may be one at all.
+	Attend(minBargeIn time.Duration, protected bool)
+	// Active reports that the last frame belongs to speech of the customer,
+	// as opposed to silence, noise or the echo of our own voice.
+	Active() bool
+}
+
+// Heard is a sound or a verdict of AMD at a sample position.
+type Heard struct {
+	Sound   SoundKind // empty for a verdict
+	Machine string    // human, greeting, beep, uncertain
+	Why     string
+	Pos     int64
+}
+
+// Recorder starts the recording of a call.
+type Recorder interface {
+	Create(ctx context.Context, tenant, attempt string, f audio.Format, at time.Time) (Tracks, error)
+}
+
+// Tracks is a two-track recording in progress: left = them, right = us.
+type Tracks interface {
+	Write(them, us []int16) error
+	Close() (campaign.Recording, error)
+}
+
+// audioPath is the media leg with everything that hangs on it.
+type audioPath struct {
+	call    *call
+	media   pbx.Media
+	ref     *reference
+	speaker *speaker
+	ears    Ears
+	offset  int64 // ms from the answer to the first sample
+	tracks  Tracks
+	asr     speech.Recognition
+
+	mu      sync.Mutex
+	policy  Attend
+	pumps   sync.WaitGroup
+	closing atomic.Bool
+}
+
+func (c *call) openMedia(leg pbx.Leg) {
+	ctx, cancel := context.WithTimeout(c.ctx, c.plan.Limits.MediaOpen)
+	defer cancel()
+	m, err := leg.OpenMedia(ctx, c.plan.Format)
+	if err != nil {
+		c.post(Input{Kind: InMediaLost, Text: err.Error()})
+		return
+	}
+	c.deliver(delivery{Input: Input{Kind: InMediaOpen}, media: m})
+}
+
+// openPath hangs speaker, listener, recognizer and recording on the media leg.
+// It reports false when the call has moved on and the leg is not wanted.
+func (c *call) openPath(m pbx.Media) bool {
+	if c.state.Phase != Opening && c.state.Phase != Talking {
+		_ = m.Close()
+		return false
+	}
+	answered := c.state.AnsweredAt
+	ears, err := c.deps.Ears(m.Format())
+	if err != nil {
+		_ = m.Close()
+		c.post(Input{Kind: InMediaLost, Text: err.Error()})
+		return false
+	}
+	a := &audioPath{call: c, media: m, ref: newReference(m.Format()), ears: ears,
+		offset: (time.Since(c.start) - answered).Milliseconds()}
+	clock := func() int64 { return (time.Since(c.start) - answered).Milliseconds() }
+	a.speaker = newSpeaker(m, c.deps.Synthesizer, a.ref, clock, func(k Kind, l LineReport) { c.post(Input{Kind: k, Line: &l}) })
+	if c.audio != nil { // reopened: what was being said goes on there
+		a.speaker.suspended = c.audio.speaker.suspended
+	}
+	c.audio = a
+	if c.deps.Recorder != nil {
+		t, err := c.deps.Recorder.Create(c.ctx, c.plan.Attempt.Tenant, c.plan.Attempt.ID.String(), m.Format(), time.Now())
+		if err != nil {
+			c.log.Error("this call is not recorded", "err", err)
+			c.post(Input{Kind: InRecording, Text: err.Error()})
+		} else {
+			a.tracks = t
+		}
+	}
+	asr, err := c.deps.Recognizer.Recognize(c.ctx, speech.RecognizeOptions{
+		Format: m.Format(), Language: c.plan.Customer.Language, Hotwords: c.plan.Hotwords})
+	if err != nil {
+		c.post(Input{Kind: InDeaf, Text: err.Error()})
+	} else {
+		a.asr = asr
+		a.pumps.Go(a.pumpRecognition)
+	}
+	a.pumps.Go(a.listen)
+	return true
+}
+
+// closePath closes everything in an order in which the last reports still
+// arrive: the speaker, the leg, the recognizer, the recording.
+func (c *call) closePath() {
+	a := c.audio
+	if a == nil || a.media == nil {
+		return
+	}
+	a.closing.Store(true)
+	a.speaker.close()
+	_ = a.media.Close()
+	if a.asr != nil {
+		_ = a.asr.CloseWrite()
+		timer := time.AfterFunc(400*time.Millisecond, func() { _ = a.asr.Close() })
+		a.pumps.Wait()
+		timer.Stop()
+		_ = a.asr.Close()
+	}
+	a.pumps.Wait()
+	if a.tracks != nil {
+		rec, err := a.tracks.Close()
+		if err != nil {
+			c.log.Error("recording could not be finished", "err", err)
+			c.post(Input{Kind: InRecording, Text: err.Error()})
+			rec.Incomplete = err.Error()
+		}
+		c.recordings = append(c.recordings, rec)
+	}
+	a.media = nil
+}
+
+func (a *audioPath) attend(e Attend) {
+	a.mu.Lock()
+	a.policy = e
+	a.mu.Unlock()
+}
+
+// listen carries frames from the leg to detector, recognizer and recording.
+func (a *audioPath) listen() {
+	format := a.media.Format()
+	out := make([]int16, format.FrameSamples())
+	gate := newGate(a.asr, format)
+	var frame audio.Frame
+	var next int64
+	for {
+		if err := a.media.ReadFrame(&frame); err != nil {
+			return // a death of the leg is announced by its own event
+		}
+		if gap := frame.Pos - next; gap > 0 && next > 0 {
+			a.fillGap(min(gap, int64(format.Rate)*10), out)
+		}
+		next = frame.Pos + int64(len(frame.Samples))
+		if len(out) != len(frame.Samples) {
+			out = make([]int16, len(frame.Samples))
+		}
+		sounding := a.ref.pull(out, a.media.Played())
+		a.write(frame.Samples, out)
+		a.mu.Lock()
+		policy := a.policy
+		a.mu.Unlock()
+		a.ears.Attend(policy.MinBargeIn, policy.Protected)
+		for _, h := range a.ears.Frame(frame.Samples, out, frame.Pos, a.speaker.speaking()) {
+			a.report(h, format)
+		}
+		if err := gate.write(frame, sounding, a.ears.Active()); err != nil && !a.closing.Load() {
+			a.call.post(Input{Kind: InDeaf, Text: err.Error()})
+			gate.asr = nil
+		}
+	}
+}
+
+func (a *audioPath) report(h Heard, f audio.Format) {
+	at := a.offset + f.Duration(h.Pos).Milliseconds()
+	if h.Machine != "" {
+		a.call.post(Input{Kind: InMachine, Machine: h.Machine, Text: h.Why})
+		return
+	}
+	a.call.post(Input{Kind: InSound, Sound: &Sound{Kind: h.Sound, AtMS: at}})
+}
+
+// fillGap keeps the recording on the leg's clock where audio was lost.
+func (a *audioPath) fillGap(samples int64, out []int16) {
+	silence := make([]int16, len(out))
+	for ; samples > 0; samples -= int64(len(out)) {
+		a.ref.pull(out, a.media.Played())
+		n := min(int64(len(out)), samples)
+		a.write(silence[:n], out[:n])
+	}
+}
+
+func (a *audioPath) write(them, us []int16) {
+	if a.tracks == nil {
+		return
+	}
+	if err := a.tracks.Write(them, us); err != nil {
+		a.call.log.Error("recording stopped in mid-call", "err", err)
+		a.call.post(Input{Kind: InRecording, Text: err.Error()})
+		_, _ = a.tracks.Close()
+		a.tracks = nil
+	}
+}
+
+func (a *audioPath) pumpRecognition() {
+	for {
+		res, err := a.asr.Recv()
+		if err != nil {
+			if !errors.Is(err, io.EOF) && !a.closing.Load() {
+				a.call.post(Input{Kind: InDeaf, Text: err.Error()})
+			}
+			return
+		}
+		res.Words = nil // decisions do not depend on them
+		if res.End > 0 {
+			shift := time.Duration(a.offset) * time.Millisecond
+			res.Start, res.End = res.Start+shift, res.End+shift
+		}
+		a.call.post(Input{Kind: InHeard, Result: &res})
+	}
+}
+
+// gate keeps our own echo from the recognizer: while we speak, it hears
+// silence unless the detector hears the customer. What was held back when
+// speech begins is handed over first, so that no word loses its head.
+type gate struct {
+	asr    speech.Recognition
+	format audio.Format
+	held   []audio.Frame
+	quiet  int // frames since the detector last heard the customer
+	frames int // so far
+	zero   []int16
+}
+
+const (
+	gateHold = 15 // frames held back: 300 ms of pre-roll
+	gateTail = 25 // frames still passed after speech
+	// gateLearn is how long the gate stays open at first: the detector does not
+	// know the echo of this line yet and takes no risk, and a stop word may come
+	// in the first second. What the recognizer makes of our own echo meanwhile
+	// is told by its words (ownWords).
+	gateLearn = 150
+)
+
+func newGate(asr speech.Recognition, f audio.Format) *gate {
+	return &gate{asr: asr, format: f, quiet: gateTail + 1, zero: make([]int16, f.FrameSamples())}
+}
+
+func (g *gate) write(f audio.Frame, sounding, active bool) error {
+	if g.asr == nil {
+		return nil
+	}
+	if active {
+		g.quiet = 0
+	} else {
+		g.quiet++
+	}
+	g.frames++
+	if !sounding || g.quiet <= gateTail || g.frames <= gateLearn {
+		for _, h := range g.held {
+			if err := g.asr.Write(h); err != nil {
+				return fmt.Errorf("recognizer takes no audio: %w", err)
+			}
+		}
+		g.held = g.held[:0]
+		return g.asr.Write(f)
+	}
+	keep := f
+	keep.Samples = append([]int16(nil), f.Samples...)
+	g.held = append(g.held, keep)
+	if len(g.held) <= gateHold {
+		return nil
+	}
+	old := g.held[0]
+	g.held = append(g.held[:0], g.held[1:]...)
+	old.Samples = g.zero[:min(len(g.zero), len(old.Samples))]
+	return g.asr.Write(old)
+}

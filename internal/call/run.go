@@ -1,0 +1,386 @@
+package call
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"sync"
+	"time"
+
+	"ringmaster/internal/audio"
+	"ringmaster/internal/campaign"
+	"ringmaster/internal/dialogue"
+	"ringmaster/internal/mailbox"
+	"ringmaster/internal/nlu"
+	"ringmaster/internal/pbx"
+	"ringmaster/internal/speech"
+)
+
+// maxInputs is how far a call may fall behind its own inputs. A call that is
+// so far behind cannot be in a conversation any more.
+const maxInputs = 8192
+
+// Plan is a call to be made.
+type Plan struct {
+	Attempt  campaign.Attempt
+	Script   Script
+	Customer dialogue.Customer
+	Request  pbx.OriginateRequest
+	Format   audio.Format
+	Limits   Limits
+	Hotwords map[string]int
+	// Target turns a transfer of the script into a configured target; ok is
+	// false when there is none.
+	Target func(dialogue.Transfer) (t pbx.Target, ok bool)
+}
+
+// Deps are the ports that a call uses.
+type Deps struct {
+	Switch       pbx.Switch
+	Recognizer   speech.Recognizer
+	Synthesizer  speech.Synthesizer
+	Understander nlu.Understander
+	Recorder     Recorder // nil = no recording
+	// Ears makes a fresh detector; nil = NewEars.
+	Ears        func(audio.Format) (Ears, error)
+	Log         *slog.Logger  //
+	Input       func(Logged)  // every input, for the log; may be nil
+	Observe     func(Note)    // what happens, for people to watch; may be nil
+	ReleaseWait time.Duration // how long Run may wait for goroutines at the end
+}
+
+// Logged is an input as it is kept.
+type Logged struct {
+	At   time.Duration
+	Kind Kind
+	Data []byte // JSON of Input
+}
+
+// Note is something to look at while the call runs.
+type Note struct {
+	Attempt string
+	At      time.Duration // since the call's start
+	Phase   Phase
+	Turn    *campaign.Turn // a turn that has just been said
+}
+
+// delivery is an input with the things that cannot be logged.
+type delivery struct {
+	Input
+	leg   pbx.Leg
+	media pbx.Media
+}
+
+// call is the shell of one attempt.
+type call struct {
+	plan  Plan
+	deps  Deps
+	rules rules
+	start time.Time
+	box   *mailbox.Mailbox[delivery]
+	log   *slog.Logger
+
+	ctx    context.Context // of every command and pump; outlives the caller's ctx
+	cancel context.CancelFunc
+	pumps  sync.WaitGroup
+
+	state      State
+	leg        pbx.Leg
+	wantHangup pbx.Cause // asked for before the leg existed
+	audio      *audioPath
+	recordings []campaign.Recording
+}
+
+// Run makes the call and returns its one outcome. It waits for every
+// goroutine that it started, and hangs up first when ctx ends.
+func Run(ctx context.Context, p Plan, d Deps) campaign.Outcome {
+	c := newCall(p, d)
+	defer c.cancel()
+	stop := context.AfterFunc(ctx, func() { c.post(Input{Kind: InShutdown, Text: shutdownReason(ctx)}) })
+	defer stop()
+	c.post(Input{Kind: InStart})
+	for c.state.Phase != Over {
+		in, err := c.next()
+		if err != nil {
+			c.overwhelmed(err)
+			break
+		}
+		c.take(in)
+	}
+	c.cancel()
+	c.box.Close(io.EOF)
+	c.pumps.Wait()
+	o := c.state.Outcome
+	o.Recordings = append(o.Recordings, c.recordings...)
+	return o
+}
+
+func shutdownReason(ctx context.Context) string {
+	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, context.Canceled) {
+		return cause.Error()
+	}
+	return "cancelled"
+}
+
+func newCall(p Plan, d Deps) *call {
+	if p.Limits == (Limits{}) {
+		p.Limits = DefaultLimits()
+	}
+	if d.Log == nil {
+		d.Log = slog.New(slog.DiscardHandler)
+	}
+	if d.Ears == nil {
+		d.Ears = NewEars
+	}
+	now := time.Now()
+	c := &call{plan: p, deps: d, start: now, box: mailbox.New[delivery](maxInputs),
+		rules: rules{script: p.Script, customer: p.Customer, start: now, limits: p.Limits},
+		log:   d.Log.With("attempt", p.Attempt.ID, "leg", p.Request.ID)}
+	c.ctx, c.cancel = context.WithCancel(context.Background())
+	return c
+}
+
+// post stamps an input and puts it into the mailbox; it never blocks.
+func (c *call) post(in Input) { c.deliver(delivery{Input: in}) }
+
+func (c *call) deliver(d delivery) {
+	d.At = time.Since(c.start)
+	_ = c.box.Put(d) // an overflow is seen by the reader of the box
+}
+
+// next waits for an input or the earliest deadline.
+func (c *call) next() (delivery, error) {
+	at, ok := c.state.next()
+	if !ok {
+		return c.box.Next(context.Background())
+	}
+	ctx, cancel := context.WithDeadline(context.Background(), c.start.Add(at))
+	defer cancel()
+	in, err := c.box.Next(ctx)
+	if errors.Is(err, context.DeadlineExceeded) {
+		return delivery{Input: Input{Kind: InTimer, At: max(at, time.Since(c.start))}}, nil
+	}
+	return in, err
+}
+
+func (c *call) take(d delivery) {
+	switch {
+	case d.leg != nil:
+		c.adopt(d.leg)
+		return
+	case d.media != nil && !c.openPath(d.media):
+		return
+	}
+	c.record(d.Input)
+	before := c.state
+	var fx []Effect
+	c.state, fx = c.rules.step(c.state, d.Input)
+	c.observe(before)
+	for _, e := range fx {
+		c.do(e)
+	}
+}
+
+func (c *call) record(in Input) {
+	if c.deps.Input == nil {
+		return
+	}
+	data, err := json.Marshal(in)
+	if err != nil {
+		c.log.Error("input of a call cannot be kept", "kind", in.Kind, "err", err)
+		return
+	}
+	c.deps.Input(Logged{At: in.At, Kind: in.Kind, Data: data})
+}
+
+func (c *call) observe(before State) {
+	if c.deps.Observe == nil {
+		return
+	}
+	note := Note{Attempt: c.plan.Attempt.ID.String(), At: c.state.Now, Phase: c.state.Phase}
+	if before.Phase != c.state.Phase {
+		c.deps.Observe(note)
+	}
+	for i := len(before.Outcome.Turns); i < len(c.state.Outcome.Turns); i++ {
+		note.Turn = &c.state.Outcome.Turns[i]
+		c.deps.Observe(note)
+	}
+}
+
+// overwhelmed ends a call whose inputs came faster than it could take them.
+func (c *call) overwhelmed(err error) {
+	c.log.Error("call fell behind its own inputs and is ended", "err", err)
+	o := &c.state.Outcome
+	o.Disposition, o.Reason, o.EndedAt = campaign.Failed, "overwhelmed", time.Now()
+	c.closePath()
+	if c.leg != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		_ = c.leg.Hangup(ctx, pbx.CauseTemporary)
+	}
+	c.state.Phase = Over
+}
+
+// do carries out one effect. Nothing here blocks on the outside: commands run
+// beside the loop and their results come back as inputs.
+func (c *call) do(e Effect) {
+	switch e := e.(type) {
+	case Originate:
+		c.background(func() { c.originate() })
+	case Attach:
+		c.background(func() { c.attach() })
+	case OpenMedia:
+		leg := c.leg
+		c.closePath()
+		c.background(func() { c.openMedia(leg) })
+	case Say:
+		c.withPath(func(a *audioPath) { a.speaker.say(e.ID, e.Lines) })
+	case StopSaying:
+		c.withPath(func(a *audioPath) { a.speaker.stop() })
+	case ResumeSaying:
+		c.withPath(func(a *audioPath) { a.speaker.resume() })
+	case Attend:
+		c.withPath(func(a *audioPath) { a.attend(e) })
+	case Understand:
+		q := c.plan.Script.Question(c.state.Dialogue, e.Text)
+		c.background(func() { c.understand(e.ID, q) })
+	case HandOver:
+		c.handOver(e)
+	case RecordOn:
+		c.recordOn()
+	case Hangup:
+		c.hangup(e.Cause)
+	case Close:
+		c.closePath()
+		c.post(Input{Kind: InClosed})
+	}
+}
+
+func (c *call) withPath(f func(*audioPath)) {
+	if c.audio != nil {
+		f(c.audio)
+	}
+}
+
+func (c *call) background(f func()) { c.pumps.Go(f) }
+
+func (c *call) originate() {
+	ctx, cancel := context.WithTimeout(c.ctx, 15*time.Second)
+	defer cancel()
+	leg, err := c.deps.Switch.Originate(ctx, c.plan.Request)
+	if err == nil {
+		c.deliver(delivery{leg: leg})
+		return
+	}
+	c.post(Input{Kind: InOriginateFailed, Class: classOf(err), Text: err.Error()})
+}
+
+func classOf(err error) string {
+	switch {
+	case errors.Is(err, pbx.ErrUnavailable):
+		return "unavailable"
+	case errors.Is(err, pbx.ErrRefused):
+		return "refused"
+	case errors.Is(err, pbx.ErrGone):
+		return "gone"
+	}
+	return "unknown"
+}
+
+// attach looks for a leg whose originate was never answered, until the
+// exchange says yes or no.
+func (c *call) attach() {
+	ctx, cancel := context.WithTimeout(c.ctx, 30*time.Second)
+	defer cancel()
+	for {
+		leg, err := c.deps.Switch.Attach(ctx, c.plan.Request.ID)
+		switch {
+		case err == nil:
+			c.deliver(delivery{leg: leg})
+			return
+		case errors.Is(err, pbx.ErrGone), ctx.Err() != nil:
+			c.post(Input{Kind: InOriginateFailed, Class: "gone", Text: err.Error()})
+			return
+		}
+		timer := time.NewTimer(500 * time.Millisecond)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+		}
+	}
+}
+
+// adopt takes the leg and pumps its events.
+func (c *call) adopt(leg pbx.Leg) {
+	c.leg = leg
+	if c.wantHangup != 0 {
+		c.hangup(c.wantHangup)
+	}
+	c.background(func() { c.pumpLeg(leg) })
+}
+
+func (c *call) hangup(cause pbx.Cause) {
+	if c.leg == nil {
+		c.wantHangup = cause
+		return
+	}
+	leg := c.leg
+	c.background(func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(c.ctx), 5*time.Second)
+		defer cancel()
+		if err := leg.Hangup(ctx, cause); err != nil && !errors.Is(err, pbx.ErrGone) {
+			c.log.Warn("hang-up was not accepted; the leg's own time limit will end it", "err", err)
+		}
+	})
+}
+
+func (c *call) understand(id int64, q nlu.Question) {
+	ctx, cancel := context.WithTimeout(c.ctx, c.plan.Limits.GiveUp)
+	defer cancel()
+	a, err := c.deps.Understander.Understand(ctx, q)
+	in := Input{Kind: InUnderstood, ID: id, Answer: &a}
+	if err != nil {
+		in.Answer, in.Text = nil, err.Error()
+	}
+	c.post(in)
+}
+
+func (c *call) handOver(e HandOver) {
+	target, ok := pbx.Target{}, false
+	if c.plan.Target != nil {
+		target, ok = c.plan.Target(e.To)
+	}
+	if !ok {
+		c.post(Input{Kind: InTransferEnded, Text: "unreachable"})
+		return
+	}
+	leg := c.leg
+	c.background(func() {
+		ctx, cancel := context.WithTimeout(c.ctx, 10*time.Second)
+		defer cancel()
+		if err := leg.Transfer(ctx, target); err != nil {
+			c.log.Warn("transfer was not accepted", "err", err)
+			c.post(Input{Kind: InTransferEnded, Text: "unreachable"})
+		}
+	})
+}
+
+// recordOn lets the exchange go on with the recording after a hand-over: the
+// customer's audio no longer passes through us.
+func (c *call) recordOn() {
+	if c.deps.Recorder == nil {
+		return
+	}
+	leg, name := c.leg, fmt.Sprintf("handover/%s", c.plan.Attempt.ID)
+	c.background(func() {
+		ctx, cancel := context.WithTimeout(c.ctx, 5*time.Second)
+		defer cancel()
+		if err := leg.Record(ctx, pbx.Recording{ID: "handover", Name: name, Stereo: true}); err != nil {
+			c.post(Input{Kind: InRecording, Text: err.Error()})
+		}
+	})
+}

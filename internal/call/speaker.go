@@ -1,0 +1,301 @@
+package call
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+	"unicode/utf8"
+
+	"ringmaster/internal/audio"
+	"ringmaster/internal/dialogue"
+	"ringmaster/internal/pbx"
+	"ringmaster/internal/speech"
+)
+
+// errMedia marks a fault of the leg, as opposed to one of the voice.
+var errMedia = errors.New("media leg takes no audio")
+
+// speaker says lines one after the other on a media leg. It is driven from
+// one goroutine (the shell's) and owns another, which carries frames.
+type speaker struct {
+	media  pbx.Media
+	synth  speech.Synthesizer
+	ref    *reference
+	report func(Kind, LineReport)
+	clock  func() int64 // ms since the answer
+
+	mu        sync.Mutex
+	job       *job
+	suspended *job               // stopped before its end
+	running   context.CancelFunc // stops the job that is being said
+	changed   chan struct{}
+	closed    bool
+	done      chan struct{}
+}
+
+// job is a Say with its progress; a stopped job can be resumed.
+type job struct {
+	say     int64
+	lines   []dialogue.Line
+	index   int     // line being said
+	audio   []int16 // of that line, as far as synthesized
+	whole   bool    // audio is complete
+	marks   []speech.Mark
+	from    int // sample to (re)start at
+	resumed bool
+}
+
+func newSpeaker(m pbx.Media, s speech.Synthesizer, ref *reference, clock func() int64, report func(Kind, LineReport)) *speaker {
+	sp := &speaker{media: m, synth: s, ref: ref, clock: clock, report: report,
+		changed: make(chan struct{}, 1), done: make(chan struct{})}
+	go sp.run()
+	return sp
+}
+
+// say replaces whatever was to be said. A job that is running is stopped.
+func (s *speaker) say(id int64, lines []dialogue.Line) {
+	s.start(&job{say: id, lines: lines})
+}
+
+// resume goes on with the job that was stopped last, from the last phrase
+// boundary that was heard. It reports false when there is none.
+func (s *speaker) resume() bool {
+	s.mu.Lock()
+	j := s.suspended
+	s.suspended = nil
+	s.mu.Unlock()
+	if j == nil {
+		return false
+	}
+	j.from, j.resumed = phraseBoundary(j.audio, j.from, s.media.Format().Rate), true
+	s.start(j)
+	return true
+}
+
+func (s *speaker) start(j *job) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.running != nil {
+		s.running()
+	}
+	s.job = j
+	s.notify()
+}
+
+// stop silences the leg at once. What has been heard is reported by the
+// running job as its end.
+func (s *speaker) stop() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.job = nil
+	if s.running != nil {
+		s.running()
+		_, _ = s.media.Flush() // at once; the job flushes again when it notices
+	}
+}
+
+// speaking reports that a job is under way.
+func (s *speaker) speaking() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.running != nil
+}
+
+func (s *speaker) close() {
+	s.mu.Lock()
+	s.closed = true
+	if s.running != nil {
+		s.running()
+	}
+	s.notify()
+	s.mu.Unlock()
+	<-s.done
+}
+
+func (s *speaker) notify() {
+	select {
+	case s.changed <- struct{}{}:
+	default:
+	}
+}
+
+func (s *speaker) run() {
+	defer close(s.done)
+	for range s.changed {
+		for {
+			s.mu.Lock()
+			j := s.job
+			s.job = nil
+			if s.closed {
+				s.mu.Unlock()
+				return
+			}
+			if j == nil {
+				s.mu.Unlock()
+				break
+			}
+			ctx, cancel := context.WithCancel(context.Background())
+			s.running = cancel
+			s.mu.Unlock()
+			s.perform(ctx, j)
+			s.mu.Lock()
+			s.running = nil
+			s.mu.Unlock()
+			cancel()
+		}
+	}
+}
+
+func (s *speaker) perform(ctx context.Context, j *job) {
+	for ; j.index < len(j.lines); j.index++ {
+		r := s.sayLine(ctx, j)
+		r.Last = j.index == len(j.lines)-1 || (!r.Complete && r.Fault == "")
+		if !r.Complete && r.Fault == "" {
+			s.mu.Lock()
+			s.suspended = j
+			s.mu.Unlock()
+		}
+		s.report(InLineEnded, r)
+		if r.Last {
+			return
+		}
+		j.audio, j.whole, j.marks, j.from, j.resumed = nil, false, nil, 0, false
+	}
+}
+
+// sayLine says j's present line from j.from and reports what was heard of it.
+func (s *speaker) sayLine(ctx context.Context, j *job) LineReport {
+	line := j.lines[j.index]
+	r := LineReport{Say: j.say, Index: j.index, Line: line.ID, Resumed: j.resumed, StartMS: s.clock()}
+	s.report(InLineStarted, r)
+	format := s.media.Format()
+	before, from := s.media.Played(), j.from
+	err := s.stream(ctx, j, line)
+	if err == nil {
+		if err = s.media.Drain(ctx); err != nil {
+			err = fmt.Errorf("%w: %w", errMedia, err)
+		}
+	}
+	r.EndMS = s.clock()
+	switch {
+	case err == nil:
+		r.Complete, r.Heard = true, line.Text
+	case ctx.Err() != nil, errors.Is(err, errMedia): // stopped, or the leg ended
+		heard, flushErr := s.media.Flush()
+		if flushErr != nil {
+			heard = s.media.Played()
+		}
+		s.ref.flushed(heard)
+		j.from = from + int(format.Samples(max(0, heard-before)))
+		r.EndMS = r.StartMS + (heard - before).Milliseconds()
+		r.Heard = heardText(line.Text, j, format)
+	default:
+		r.Fault = err.Error()
+		r.Heard = heardText(line.Text, j, format)
+	}
+	return r
+}
+
+// stream synthesizes what is missing and writes everything from j.from on.
+func (s *speaker) stream(ctx context.Context, j *job, line dialogue.Line) error {
+	format := s.media.Format()
+	frame := format.FrameSamples()
+	var syn speech.Synthesis
+	if !j.whole {
+		var err error
+		syn, err = s.synth.Synthesize(ctx, speech.Utterance{Text: line.Text, Language: line.Language, Voice: line.Voice, Format: format})
+		if err != nil {
+			return err
+		}
+		defer func() { _ = syn.Close() }()
+		j.audio = j.audio[:0]
+	}
+	chunk := make([]int16, frame*5)
+	for pos := j.from; ; {
+		for !j.whole && len(j.audio) < pos+frame {
+			n, err := syn.Read(chunk)
+			j.audio = append(j.audio, chunk[:n]...)
+			if errors.Is(err, io.EOF) {
+				j.whole, j.marks = true, syn.Marks()
+			} else if err != nil {
+				return err
+			}
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+		}
+		if pos >= len(j.audio) {
+			return nil
+		}
+		if err := s.write(ctx, j.audio[pos:min(pos+frame, len(j.audio))], frame); err != nil {
+			return err
+		}
+		pos += frame
+	}
+}
+
+func (s *speaker) write(ctx context.Context, samples []int16, frame int) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if len(samples) < frame {
+		samples = append(append(make([]int16, 0, frame), samples...), make([]int16, frame-len(samples))...)
+	}
+	s.ref.wrote(samples)
+	if err := s.media.WriteFrame(audio.Frame{Samples: samples}); err != nil {
+		return fmt.Errorf("%w: %w", errMedia, err)
+	}
+	return nil
+}
+
+// heardText is the part of text that was heard when j.from samples had been
+// played: by the synthesizer's marks, or else in proportion.
+func heardText(text string, j *job, f audio.Format) string {
+	played := f.Duration(int64(j.from))
+	if len(j.marks) > 0 {
+		end := 0
+		for _, m := range j.marks {
+			if m.At > played {
+				break
+			}
+			end = m.Text
+		}
+		return text[:min(end, len(text))]
+	}
+	total := f.Duration(int64(len(j.audio)))
+	if !j.whole { // about five characters a second
+		total = max(total, time.Duration(utf8.RuneCountInString(text))*200*time.Millisecond)
+	}
+	if total <= 0 || played <= 0 {
+		return ""
+	}
+	runes := []rune(text)
+	n := int(int64(len(runes)) * int64(played) / int64(total))
+	return string(runes[:min(n, len(runes))])
+}
+
+// phraseBoundary finds where to go on: the end of the last pause of 60 ms or
+// more within 1.5 s before pos, or else 200 ms before pos.
+func phraseBoundary(samples []int16, pos, rate int) int {
+	pos = min(pos, len(samples))
+	window := rate / 100
+	quiet, floor := 0, pos-rate*3/2
+	for end := pos; end-window >= max(0, floor); end -= window {
+		var sum int64
+		for _, v := range samples[end-window : end] {
+			sum += int64(v) * int64(v)
+		}
+		if sum/int64(window) < 100*100 {
+			quiet++
+			if quiet >= 6 {
+				return end + (quiet-1)*window
+			}
+		} else {
+			quiet = 0
+		}
+	}
+	return max(0, pos-rate/5)
+}

@@ -1,0 +1,169 @@
+package call
+
+import (
+	"time"
+
+	"ringmaster/internal/campaign"
+	"ringmaster/internal/dialogue"
+	"ringmaster/internal/pbx"
+)
+
+// Phase of a call; docs/call.md draws the chart.
+type Phase string
+
+// Phases.
+const (
+	Placing      Phase = "placing"      // originate sent, nothing heard yet
+	Alerting     Phase = "alerting"     // it rings
+	Opening      Phase = "opening"      // answered, media being opened
+	Talking      Phase = "talking"      // the dialogue runs
+	Transferring Phase = "transferring" // a person is being fetched
+	HandedOver   Phase = "handed_over"  // customer and person talk
+	Releasing    Phase = "releasing"    // we hung up and wait for the end
+	Closing      Phase = "closing"      // the leg is over, last reports come in
+	Over         Phase = "over"
+)
+
+// Deadlines of a call, by name.
+const (
+	dlRing       = "ring"       // the exchange never told the end of ringing
+	dlSilence    = "silence"    // the customer says nothing
+	dlEndpoint   = "endpoint"   // the customer's turn is over
+	dlNoWords    = "no_words"   // there was sound but no words
+	dlUnderstand = "understand" // NLU is late: say a filler
+	dlGiveUp     = "give_up"    // NLU is too late: go on without
+	dlKeys       = "keys"       // no further key
+	dlDuration   = "duration"   // the call is too long
+	dlHard       = "hard"       // and now it is really too long
+	dlLink       = "link"       // the link to the exchange stays away
+	dlRelease    = "release"    // our hang-up is not confirmed
+	dlMedia      = "media"      // media does not open
+)
+
+// State of a call: plain data, so that it can be logged and compared.
+type State struct {
+	Phase    Phase
+	Now      time.Duration // At of the last input
+	Deadline map[string]time.Duration
+
+	// The leg.
+	AnsweredAt time.Duration
+	RingingAt  time.Duration
+	WhyHangup  string // our own reason, when we hung up
+	Hungup     *pbx.Hungup
+	MediaTries int
+
+	// What we say.
+	SayID     int64
+	Saying    bool
+	Suspended bool // a Say was stopped and could be resumed
+	Lines     []dialogue.Line
+	Line      int // index into Lines of the line being said
+	After     dialogue.Move
+	Mute      bool
+
+	// What they say.
+	Speaking  bool
+	SpeechMS  int64 // start of the present or last stretch of speech
+	SilentMS  int64 // its end
+	Finals    []string
+	Partial   string
+	WordsMS   [2]int64 // start and end of the words so far
+	Stop      dialogue.Stop
+	Cut       bool // this utterance interrupted us
+	LastHeard *LineReport
+	Keys      string
+	Deaf      bool
+
+	// What it meant.
+	AskID   int64
+	Asking  bool
+	AskText string
+	Filler  int // fillers said so far
+	// FillerSay is the Say that is a filler: the dialogue does not hear of it.
+	FillerSay int64
+
+	Listen   dialogue.Listen
+	Dialogue dialogue.State
+	End      *dialogue.End
+	Outcome  campaign.Outcome
+}
+
+func (s *State) set(name string, after time.Duration) {
+	if s.Deadline == nil {
+		s.Deadline = map[string]time.Duration{}
+	}
+	s.Deadline[name] = s.Now + after
+}
+
+func (s *State) clear(names ...string) {
+	for _, n := range names {
+		delete(s.Deadline, n)
+	}
+}
+
+// next is the earliest deadline; ok is false when none is set.
+func (s *State) next() (at time.Duration, ok bool) {
+	for _, d := range s.Deadline {
+		if !ok || d < at {
+			at, ok = d, true
+		}
+	}
+	return at, ok
+}
+
+// sinceAnswer is the present moment in milliseconds since the answer.
+func (s *State) sinceAnswer() int64 { return (s.Now - s.AnsweredAt).Milliseconds() }
+
+// Effect is something for the shell to do.
+type Effect interface{ effect() }
+
+// Effects.
+type (
+	// Originate places the call.
+	Originate struct{}
+	// Attach looks for the leg after an originate whose answer was lost.
+	Attach struct{}
+	// OpenMedia opens the audio leg and starts to listen.
+	OpenMedia struct{}
+	// Say lines in order.
+	Say struct {
+		ID    int64
+		Lines []dialogue.Line
+	}
+	// StopSaying silences us at once.
+	StopSaying struct{}
+	// ResumeSaying goes on with what was stopped.
+	ResumeSaying struct{}
+	// Attend tells the detector how to listen.
+	Attend struct {
+		MinBargeIn time.Duration
+		Protected  bool
+	}
+	// Understand asks what was meant.
+	Understand struct {
+		ID   int64
+		Text string
+	}
+	// HandOver fetches a person.
+	HandOver struct{ To dialogue.Transfer }
+	// RecordOn lets the exchange go on with the recording.
+	RecordOn struct{}
+	// Hangup ends the leg.
+	Hangup struct{ Cause pbx.Cause }
+	// Close closes media and providers; InClosed follows.
+	Close struct{}
+)
+
+func (Originate) effect()    {}
+func (Attach) effect()       {}
+func (OpenMedia) effect()    {}
+func (Say) effect()          {}
+func (StopSaying) effect()   {}
+func (ResumeSaying) effect() {}
+func (Attend) effect()       {}
+func (Understand) effect()   {}
+func (HandOver) effect()     {}
+func (RecordOn) effect()     {}
+func (Hangup) effect()       {}
+func (Close) effect()        {}

@@ -1,0 +1,280 @@
+package call
+
+import (
+	"sort"
+	"time"
+
+	"ringmaster/internal/campaign"
+	"ringmaster/internal/dialogue"
+	"ringmaster/internal/nlu"
+	"ringmaster/internal/pbx"
+)
+
+// rules is everything that a call's decisions depend on besides its inputs.
+type rules struct {
+	script   Script
+	customer dialogue.Customer
+	start    time.Time // wall clock at At = 0; calendar rules need it
+	limits   Limits
+}
+
+// Script is what the call needs of a compiled script (dialogue.Script).
+type Script interface {
+	Start(c dialogue.Customer, now time.Time) (dialogue.State, dialogue.Move)
+	Next(st dialogue.State, in dialogue.Input, now time.Time) (dialogue.State, dialogue.Move)
+	Question(st dialogue.State, said string) nlu.Question
+	Filler(st dialogue.State) dialogue.Line
+	Info() dialogue.Info
+}
+
+// Limits of a call. Zero values take the defaults of DefaultLimits.
+type Limits struct {
+	Ring        time.Duration // how long it may ring
+	Duration    time.Duration // of the conversation
+	Filler      time.Duration // understanding may take so long in silence
+	GiveUp      time.Duration // and so long at all
+	NoWords     time.Duration // sound without words, until it counts as nothing
+	FinalWait   time.Duration // how long a missing final is waited for
+	LinkAway    time.Duration // a live call survives so long without its link
+	MediaOpen   time.Duration
+	ReleaseWait time.Duration
+}
+
+// DefaultLimits are what an operator gets without saying anything.
+func DefaultLimits() Limits {
+	return Limits{
+		Ring: 30 * time.Second, Duration: 10 * time.Minute, Filler: 900 * time.Millisecond, GiveUp: 3 * time.Second,
+		NoWords: 800 * time.Millisecond, FinalWait: 700 * time.Millisecond, LinkAway: 20 * time.Second,
+		MediaOpen: 3 * time.Second, ReleaseWait: 5 * time.Second,
+	}
+}
+
+// step makes every decision of a call. It is pure: the same state and input
+// give the same state and effects.
+func (r *rules) step(s State, in Input) (State, []Effect) {
+	if in.At > s.Now { // inputs of several streams may be stamped out of order
+		s.Now = in.At
+	}
+	if s.Phase == Over {
+		return s, nil
+	}
+	switch in.Kind {
+	case InStart, InOriginateFailed, InRinging, InAnswered, InHungup, InLinkLost, InLinkRestored, InLegLost,
+		InMediaOpen, InMediaLost, InShutdown, InOperator, InClosed, InRecording:
+		return r.leg(s, in)
+	case InTimer:
+		return r.timers(s)
+	}
+	return r.talk(s, in)
+}
+
+// timers acts on every deadline that has passed, in a fixed order.
+func (r *rules) timers(s State) (State, []Effect) {
+	var due []string
+	for name, at := range s.Deadline {
+		if at <= s.Now {
+			due = append(due, name)
+		}
+	}
+	sort.Strings(due)
+	var all []Effect
+	for _, name := range due {
+		if at, ok := s.Deadline[name]; !ok || at > s.Now {
+			continue // an earlier one cleared or moved it
+		}
+		s.clear(name)
+		var fx []Effect
+		s, fx = r.timer(s, name)
+		all = append(all, fx...)
+	}
+	return s, all
+}
+
+func (r *rules) timer(s State, name string) (State, []Effect) {
+	switch name {
+	case dlRing:
+		return r.hangup(s, pbx.CauseNoAnswer, campaign.NoAnswer, "ring_timeout")
+	case dlLink:
+		return r.hangup(s, pbx.CauseTemporary, campaign.Failed, "exchange_link_lost")
+	case dlMedia:
+		return r.mediaFailed(s, "media did not open in time")
+	case dlHard:
+		return r.hangup(s, pbx.CauseNormal, campaign.Completed, "maximum_duration")
+	case dlRelease:
+		// The exchange never confirmed: it is over for us, and the janitor
+		// looks for what may be left.
+		return r.ended(s, pbx.Hungup{By: pbx.ByUnknown, Answered: !s.Outcome.AnsweredAt.IsZero(), Raw: "no confirmation of our hang-up"})
+	case dlDuration:
+		s.set(dlHard, 20*time.Second)
+		return r.converse(s, dialogue.Input{Kind: dialogue.TimeUp})
+	}
+	return r.talkTimer(s, name)
+}
+
+func (r *rules) leg(s State, in Input) (State, []Effect) {
+	switch in.Kind {
+	case InStart:
+		s.Phase = Placing
+		s.Outcome.StartedAt = r.start.Add(s.Now)
+		s.set(dlRing, r.limits.Ring+15*time.Second)
+		return s, []Effect{Originate{}}
+	case InOriginateFailed:
+		return r.originateFailed(s, in)
+	case InRinging:
+		if s.Phase == Placing {
+			s.Phase, s.RingingAt = Alerting, s.Now
+			s.Outcome.RingingAt = r.start.Add(s.Now)
+		}
+	case InAnswered:
+		return r.answered(s)
+	case InMediaOpen:
+		return r.mediaOpen(s)
+	case InMediaLost:
+		return r.mediaFailed(s, in.Text)
+	case InLinkLost:
+		if s.Phase != Closing {
+			s.set(dlLink, r.limits.LinkAway)
+		}
+	case InLinkRestored:
+		s.clear(dlLink)
+		if in.Up && (s.Phase == Placing || s.Phase == Alerting) {
+			return r.answered(s) // it was answered while we could not see
+		}
+	case InHungup:
+		return r.ended(s, *in.Hungup)
+	case InLegLost:
+		s.Outcome.Degraded = appendOnce(s.Outcome.Degraded, "exchange")
+		return r.hangup(s, pbx.CauseTemporary, campaign.Failed, "leg_events_lost: "+in.Text)
+	case InShutdown, InOperator:
+		return r.hangup(s, pbx.CauseNormal, campaign.Withdrawn, in.Text)
+	case InRecording:
+		s.Outcome.Degraded = appendOnce(s.Outcome.Degraded, "recording")
+	case InClosed:
+		s.Phase = Over
+		s.Deadline = nil
+		s = r.conclude(s)
+	}
+	return s, nil
+}
+
+func (r *rules) originateFailed(s State, in Input) (State, []Effect) {
+	s.Outcome.Raw = in.Text
+	switch in.Class {
+	case "unknown":
+		return s, []Effect{Attach{}}
+	case "gone": // sent, unanswered, and not to be found: it may have rung
+		s.Outcome.Disposition, s.Outcome.Reason = campaign.Uncertain, "originate_unanswered"
+	case "refused":
+		s.Outcome.NeverSent = "exchange_refused: " + in.Text
+		s.Outcome.NextTry = r.start.Add(s.Now + 30*time.Second)
+	default:
+		s.Outcome.NeverSent = "exchange_unavailable: " + in.Text
+		s.Outcome.NextTry = r.start.Add(s.Now + 2*time.Second)
+	}
+	s.Phase = Closing
+	return s, []Effect{Close{}}
+}
+
+func (r *rules) answered(s State) (State, []Effect) {
+	if s.Phase != Placing && s.Phase != Alerting {
+		return s, nil
+	}
+	s.Phase, s.AnsweredAt = Opening, s.Now
+	s.Outcome.AnsweredAt = r.start.Add(s.Now)
+	s.clear(dlRing)
+	s.set(dlMedia, r.limits.MediaOpen)
+	s.set(dlDuration, r.limits.Duration)
+	return s, []Effect{OpenMedia{}}
+}
+
+func (r *rules) mediaOpen(s State) (State, []Effect) {
+	s.clear(dlMedia)
+	if s.Phase == Opening {
+		s.Phase = Talking
+		var mv dialogue.Move
+		s.Dialogue, mv = r.script.Start(r.customer, r.start.Add(s.Now))
+		return r.perform(s, mv)
+	}
+	if s.Phase == Talking && s.Suspended { // it was lost in mid-utterance
+		return r.resume(s)
+	}
+	return s, nil
+}
+
+func (r *rules) mediaFailed(s State, why string) (State, []Effect) {
+	if s.Phase != Opening && s.Phase != Talking {
+		return s, nil
+	}
+	if s.MediaTries++; s.MediaTries <= 2 {
+		if s.Saying {
+			s.Saying, s.Suspended = false, true
+		}
+		s.set(dlMedia, r.limits.MediaOpen)
+		return s, []Effect{OpenMedia{}}
+	}
+	s.Outcome.Degraded = appendOnce(s.Outcome.Degraded, "media")
+	return r.hangup(s, pbx.CauseTemporary, campaign.Failed, "media_failed: "+why)
+}
+
+// hangup ends the leg for a reason of ours. The first reason counts.
+func (r *rules) hangup(s State, cause pbx.Cause, d campaign.Disposition, why string) (State, []Effect) {
+	if s.Phase == Releasing || s.Phase == Closing {
+		return s, nil
+	}
+	if s.Outcome.Disposition == "" {
+		s.Outcome.Disposition, s.Outcome.Reason = d, why
+	}
+	s.Phase, s.WhyHangup = Releasing, why
+	s.Deadline = nil
+	s.set(dlRelease, r.limits.ReleaseWait)
+	return s, []Effect{StopSaying{}, Hangup{Cause: cause}}
+}
+
+// ended takes the leg's end; media and providers are closed before the
+// outcome is drawn, so that their last reports count.
+func (r *rules) ended(s State, h pbx.Hungup) (State, []Effect) {
+	if s.Phase == Closing {
+		return s, nil
+	}
+	s.Hungup = &h
+	s.Outcome.SIP, s.Outcome.Q850, s.Outcome.ReasonQ850 = h.SIP, int(h.Q850), int(h.ReasonQ850)
+	s.Outcome.By, s.Outcome.Raw = string(h.By), h.Raw
+	s.Phase, s.Deadline = Closing, nil
+	return s, []Effect{Close{}}
+}
+
+// conclude draws the outcome when everything has been said.
+func (r *rules) conclude(s State) State {
+	o := &s.Outcome
+	o.EndedAt = r.start.Add(s.Now)
+	if text := s.words(); text != "" { // their last words, never answered
+		s.theyTurn(text, "", 0)
+	}
+	switch {
+	case o.NeverSent != "" || o.Disposition != "":
+	case o.AnsweredAt.IsZero():
+		h := pbx.Hungup{}
+		if s.Hungup != nil {
+			h = *s.Hungup
+		}
+		if h.By == pbx.ByUnknown {
+			o.Disposition, o.Reason = campaign.Uncertain, "ended_unseen"
+			break
+		}
+		o.Disposition = campaign.Unanswered(h.SIP, int(h.Q850), int(h.ReasonQ850), h.By == pbx.ByTimer)
+	case s.Phase == Over && s.Hungup != nil && (s.Hungup.By == pbx.ByNetwork || s.Hungup.By == pbx.ByUnknown):
+		o.Disposition, o.Reason = campaign.Failed, "line_lost"
+	default:
+		o.Disposition, o.Reason = campaign.HungUp, "callee_hung_up"
+	}
+	return s
+}
+
+func appendOnce(list []string, v string) []string {
+	for _, x := range list {
+		if x == v {
+			return list
+		}
+	}
+	return append(list[:len(list):len(list)], v)
+}

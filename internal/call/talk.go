@@ -1,0 +1,312 @@
+package call
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"ringmaster/internal/campaign"
+	"ringmaster/internal/dialogue"
+	"ringmaster/internal/nlu"
+	"ringmaster/internal/pbx"
+)
+
+// talk decides what follows from what is said, heard and understood.
+func (r *rules) talk(s State, in Input) (State, []Effect) {
+	switch in.Kind {
+	case InLineStarted:
+		if in.Line.Say != s.SayID {
+			return s, nil
+		}
+		s.Line = in.Line.Index
+		return s, []Effect{Attend{MinBargeIn: s.Listen.MinBargeIn, Protected: s.protected()}}
+	case InLineEnded:
+		return r.lineEnded(s, *in.Line)
+	case InHeard:
+		return r.heard(s, in)
+	case InBridged:
+		if s.Phase == Transferring {
+			s.Phase = HandedOver
+			s.Outcome.Disposition, s.Outcome.Reason = campaign.Transferred, "handed_over"
+			s.clear(dlSilence, dlEndpoint, dlNoWords, dlUnderstand, dlGiveUp, dlKeys, dlDuration)
+			return s, []Effect{RecordOn{}}
+		}
+		return s, nil
+	case InTransferEnded:
+		if s.Phase != Transferring {
+			return s, nil
+		}
+		s.Phase = Talking
+		return r.converse(s, dialogue.Input{Kind: dialogue.TransferFailed, Reason: in.Text})
+	}
+	if s.Phase != Talking {
+		return s, nil
+	}
+	switch in.Kind {
+	case InSound:
+		return r.sound(s, *in.Sound)
+	case InDeaf:
+		s.Outcome.Degraded = appendOnce(s.Outcome.Degraded, "asr")
+		if s.Deaf {
+			return s, nil
+		}
+		s.Deaf = true
+		return r.interruptWith(s, dialogue.Input{Kind: dialogue.Deaf, Reason: in.Text})
+	case InUnderstood:
+		return r.understood(s, in)
+	case InKey:
+		return r.key(s, in.Text)
+	case InMachine:
+		s.Outcome.AMD = machineName(in.Machine)
+		if s.Outcome.AMD != "voicemail" {
+			return s, nil
+		}
+		return r.interruptWith(s, dialogue.Input{Kind: dialogue.Machine, Reason: in.Machine})
+	}
+	return s, nil
+}
+
+func machineName(verdict string) string {
+	switch verdict {
+	case "greeting", "beep":
+		return "voicemail"
+	}
+	return verdict
+}
+
+func (r *rules) talkTimer(s State, name string) (State, []Effect) {
+	if s.Phase != Talking {
+		return s, nil
+	}
+	switch name {
+	case dlSilence:
+		if s.Saying || s.Speaking || s.Asking {
+			return s, nil
+		}
+		return r.converse(s, dialogue.Input{Kind: dialogue.Silence})
+	case dlEndpoint:
+		return r.turnOver(s)
+	case dlNoWords:
+		return r.nothingSaid(s)
+	case dlUnderstand:
+		return r.filler(s)
+	case dlGiveUp:
+		if !s.Asking {
+			return s, nil
+		}
+		s.Outcome.Degraded = appendOnce(s.Outcome.Degraded, "nlu")
+		return r.understood(s, Input{Kind: InUnderstood, ID: s.AskID, Answer: &nlu.Answer{Reason: "understanding gave no answer in time"}})
+	case dlKeys:
+		return r.keysDone(s)
+	}
+	return s, nil
+}
+
+// perform carries a move of the dialogue out.
+func (r *rules) perform(s State, mv dialogue.Move) (State, []Effect) {
+	for _, a := range mv.Actions {
+		s.act(a)
+	}
+	if mv.Resume {
+		return r.resume(s)
+	}
+	s.clear(dlSilence, dlKeys)
+	s.Listen, s.After = mv.Listen, mv
+	s.Suspended = false
+	if len(mv.Lines) == 0 {
+		if s.Saying { // listening on while a line runs
+			return s, nil
+		}
+		return r.afterSaid(s)
+	}
+	s.SayID++
+	s.Saying, s.Lines, s.Line = true, mv.Lines, 0
+	return s, []Effect{Say{ID: s.SayID, Lines: mv.Lines}}
+}
+
+// afterSaid does what a move wants once its lines have been heard.
+func (r *rules) afterSaid(s State) (State, []Effect) {
+	switch {
+	case s.After.End != nil:
+		end := *s.After.End
+		return r.hangup(s, pbx.CauseNormal, end.Disposition, end.Reason)
+	case s.After.Transfer != nil:
+		s.Phase = Transferring
+		s.Finals, s.Partial = nil, ""
+		return s, []Effect{HandOver{To: *s.After.Transfer}}
+	}
+	if s.Listen.Silence > 0 && !s.Speaking {
+		s.set(dlSilence, s.Listen.Silence)
+	}
+	return s, nil
+}
+
+// converse gives the dialogue an input and performs its move.
+func (r *rules) converse(s State, in dialogue.Input) (State, []Effect) {
+	in.At = s.sinceAnswer()
+	if s.LastHeard != nil && !s.LastHeard.Complete {
+		in.HeardLine, in.HeardText = s.LastHeard.Line, s.LastHeard.Heard
+	}
+	s.LastHeard = nil
+	var mv dialogue.Move
+	s.Dialogue, mv = r.script.Next(s.Dialogue, in, r.start.Add(s.Now))
+	return r.perform(s, mv)
+}
+
+// interruptWith silences us for something that cannot wait, then converses.
+func (r *rules) interruptWith(s State, in dialogue.Input) (State, []Effect) {
+	var fx []Effect
+	if s.Saying {
+		s.Saying = false
+		fx = append(fx, StopSaying{})
+	}
+	s, more := r.converse(s, in)
+	return s, append(fx, more...)
+}
+
+func (r *rules) resume(s State) (State, []Effect) {
+	if !s.Suspended {
+		return r.afterSaid(s)
+	}
+	s.Suspended, s.Saying = false, true
+	return s, []Effect{ResumeSaying{}}
+}
+
+func (r *rules) lineEnded(s State, l LineReport) (State, []Effect) {
+	line, known := s.line(l)
+	if l.Heard != "" {
+		s.weTurn(l, line)
+	}
+	if known && line.Disclosure && s.Outcome.Disclosure == nil && l.Complete {
+		s.Outcome.Disclosure = r.evidence(&s, l, line)
+	}
+	if l.Say != s.SayID || s.Phase != Talking {
+		return s, nil
+	}
+	s.LastHeard = &l
+	switch {
+	case l.Fault != "":
+		return r.mute(s, l)
+	case !l.Complete:
+		// Stopped by us; or so early that the stop was not ours to decide.
+		if s.Saying {
+			s.Saying, s.Suspended = false, true
+		}
+		return s, nil
+	case !l.Last:
+		return s, nil
+	}
+	if !s.Saying {
+		return s, nil // it ended in the moment in which it was interrupted
+	}
+	s.Saying = false
+	if l.Say == s.FillerSay {
+		return s, nil
+	}
+	done := s.After
+	s.LastHeard = nil
+	var mv dialogue.Move
+	s.Dialogue, mv = r.script.Next(s.Dialogue, dialogue.Input{Kind: dialogue.Said, At: s.sinceAnswer()}, r.start.Add(s.Now))
+	if len(mv.Lines) > 0 || mv.End != nil || mv.Transfer != nil {
+		return r.perform(s, mv)
+	}
+	for _, a := range mv.Actions {
+		s.act(a)
+	}
+	if mv.Listen.Silence > 0 {
+		s.Listen = mv.Listen
+	}
+	s.After = done
+	return r.afterSaid(s)
+}
+
+// mute deals with a line that could not be said.
+func (r *rules) mute(s State, l LineReport) (State, []Effect) {
+	s.Outcome.Degraded = appendOnce(s.Outcome.Degraded, "tts")
+	s.Saying = false
+	if s.Mute { // not even the closing words: leave
+		return r.hangup(s, pbx.CauseNormal, campaign.Failed, "voice_failed: "+l.Fault)
+	}
+	s.Mute = true
+	return r.converse(s, dialogue.Input{Kind: dialogue.Mute, Reason: l.Fault})
+}
+
+func (r *rules) evidence(s *State, l LineReport, line dialogue.Line) *campaign.Disclosure {
+	info := r.script.Info()
+	return &campaign.Disclosure{
+		Text: line.Text, Line: line.ID, Script: info.ID, Version: info.Version,
+		PlayedAt: s.Outcome.AnsweredAt.Add(time.Duration(l.EndMS) * time.Millisecond),
+		StartMS:  l.StartMS, EndMS: l.EndMS, Complete: true,
+	}
+}
+
+func (s *State) line(l LineReport) (dialogue.Line, bool) {
+	if l.Say == s.SayID && l.Index < len(s.Lines) {
+		return s.Lines[l.Index], true
+	}
+	return dialogue.Line{ID: l.Line}, false
+}
+
+// act books an action of the dialogue.
+func (s *State) act(a dialogue.Action) {
+	o := &s.Outcome
+	switch a.Kind {
+	case "tag":
+		o.Tags = appendOnce(o.Tags, a.Value)
+	case "opt_out":
+		o.OptOut = &campaign.OptOut{Reason: a.Value, Words: a.Data["words"]}
+	case "ticket":
+		o.Tickets = append(o.Tickets[:len(o.Tickets):len(o.Tickets)], campaign.Ticket{Kind: a.Value, Words: a.Data["words"]})
+	case "callback":
+		o.CallbackAt = a.At
+	case "grade":
+		o.Grade = a.Value
+	case "slot":
+		slots := map[string]string{}
+		for k, v := range o.Slots {
+			slots[k] = v
+		}
+		slots[a.Data["name"]] = a.Value
+		o.Slots = slots
+	default:
+		o.Tags = appendOnce(o.Tags, fmt.Sprintf("%s:%s", a.Kind, a.Value))
+	}
+}
+
+func (s *State) weTurn(l LineReport, line dialogue.Line) {
+	turns := s.Outcome.Turns
+	if l.Resumed && len(turns) > 0 { // the rest of an interrupted line
+		for i := len(turns) - 1; i >= 0; i-- {
+			if t := turns[i]; t.Side == campaign.Us && t.Interrupted && t.Planned == line.Text {
+				turns = append([]campaign.Turn(nil), turns...)
+				turns[i].Text, turns[i].EndMS = l.Heard, l.EndMS
+				turns[i].Interrupted = !l.Complete
+				if l.Complete {
+					turns[i].Planned = ""
+				}
+				s.Outcome.Turns = turns
+				return
+			}
+		}
+	}
+	t := campaign.Turn{Seq: len(turns) + 1, Side: campaign.Us, Text: l.Heard, StartMS: l.StartMS, EndMS: l.EndMS, Node: s.After.Node}
+	if !l.Complete {
+		t.Interrupted, t.Planned = true, line.Text
+	}
+	s.Outcome.Turns = append(turns[:len(turns):len(turns)], t)
+}
+
+func (s *State) theyTurn(text string, intent nlu.Intent, confidence float64) {
+	turns := s.Outcome.Turns
+	s.Outcome.Turns = append(turns[:len(turns):len(turns)], campaign.Turn{
+		Seq: len(turns) + 1, Side: campaign.Them, Text: text, StartMS: s.WordsMS[0], EndMS: s.WordsMS[1],
+		Node: s.After.Node, Intent: string(intent), Confidence: confidence, Interrupted: false,
+	})
+	s.Finals, s.Partial, s.WordsMS, s.Stop, s.Cut = nil, "", [2]int64{}, dialogue.StopNone, false
+}
+
+// words is what they have said in this turn so far.
+func (s *State) words() string {
+	parts := append(append([]string(nil), s.Finals...), s.Partial)
+	return strings.TrimSpace(strings.Join(parts, ""))
+}
