@@ -203,6 +203,7 @@ func (c *Client) restore(ctx context.Context, info Info) error {
 // for one that has no numbers (a build from git).
 func olderThan(version string, want ...int) (older, ok bool) {
 	version, _, _ = strings.Cut(strings.TrimPrefix(version, "certified/"), "~")
+	version, _, _ = strings.Cut(version, "+")
 	version, _, _ = strings.Cut(version, "-")
 	parts := strings.Split(version, ".")
 	for i, w := range want {

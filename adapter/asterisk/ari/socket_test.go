@@ -249,7 +249,7 @@ func TestBackoffIsJittered(t *testing.T) {
 func TestVersion(t *testing.T) {
 	for v, want := range map[string]string{
 		"22.10.1": "false true", "22.10.0": "true true", "22.9.9": "true true", "23.0.0": "false true", "20.18.0": "true true",
-		"22.10.1~dfsg+~cs6.15.60671435-1": "false true", "GIT-master-abc": "false false", "": "false false", "22.10": "true true",
+		"22.10.1~dfsg+~cs6.15.60671435-1": "false true", "GIT-master-abc": "false false", "22.10.1+dfsg+~cs6.17.60671434-1": "false true", "": "false false", "22.10": "true true",
 		"certified/22.8-cert1": "true true",
 	} {
 		older, ok := olderThan(v, 22, 10, 1)

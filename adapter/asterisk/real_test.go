@@ -1,0 +1,389 @@
+package asterisk
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"ringmaster/internal/audio"
+	lab "ringmaster/internal/lab/asterisk"
+	"ringmaster/internal/lab/env"
+	"ringmaster/internal/lab/sipphone"
+	"ringmaster/internal/pbx"
+	"ringmaster/internal/phone"
+)
+
+// shared is the one real Asterisk of the test binary; tests that restart it
+// start their own.
+var shared struct {
+	once sync.Once
+	a    *lab.Asterisk
+	err  error
+}
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if shared.a != nil {
+		_ = shared.a.Stop(context.Background())
+	}
+	os.Exit(code)
+}
+
+const app = "rmtest"
+
+func realAsterisk(t *testing.T) *lab.Asterisk {
+	t.Helper()
+	env.Need(t, env.Asterisk)
+	shared.once.Do(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		defer cancel()
+		shared.a, shared.err = lab.Start(ctx, lab.Options{App: app, Verbose: 3})
+	})
+	if shared.err != nil {
+		t.Fatal(shared.err)
+	}
+	return shared.a
+}
+
+func testLog(t *testing.T) *slog.Logger {
+	if testing.Verbose() {
+		return slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug}))
+	}
+	return slog.New(slog.NewTextHandler(io.Discard, nil))
+}
+
+// stage is a real Asterisk with our Switch on it and a telephone behind it.
+type stage struct {
+	t     *testing.T
+	a     *lab.Asterisk
+	sw    *Switch
+	phone *sipphone.Phone
+	n     int
+}
+
+func newStage(t *testing.T, a *lab.Asterisk, script func(user string) sipphone.Script, change ...func(*Config)) *stage {
+	t.Helper()
+	p, err := sipphone.Listen(sipphone.Config{Script: func(user string, _ sipphone.Invite) sipphone.Script { return script(user) }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = p.Close() })
+	user, password := a.Credentials()
+	cfg := Config{
+		URL: a.ARIURL(), User: user, Password: password, AppPrefix: app, Log: testLog(t),
+		Trunks: map[string]Trunk{"lab": {Endpoint: "PJSIP/lab/sip:{number}@" + p.Addr().String(), Lab: true}},
+		Agents: map[string]Agent{"ann": {Endpoint: "PJSIP/lab/sip:ann@" + p.Addr().String()}, "nobody": {Endpoint: "PJSIP/agent1"}},
+		Queues: map[string]Queue{"support": {Context: "ai-handover"}},
+	}
+	for _, c := range change {
+		c(&cfg)
+	}
+	s := &stage{t: t, a: a, phone: p, sw: start(t, cfg)}
+	return s
+}
+
+// start runs a Switch until the test ends and waits until it is up.
+func start(t *testing.T, cfg Config) *Switch {
+	t.Helper()
+	sw, err := New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() { defer close(done); _ = sw.Run(ctx) }()
+	t.Cleanup(func() { cancel(); <-done })
+	awaitUp(t, sw)
+	return sw
+}
+
+func awaitUp(t *testing.T, sw *Switch) {
+	t.Helper()
+	for range 1000 {
+		if sw.Health().Up {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Fatalf("never up: %+v", sw.Health())
+}
+
+func (s *stage) request(user string) pbx.OriginateRequest {
+	s.t.Helper()
+	n, err := phone.Lab(user)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	caller, _ := phone.Short("1069123456")
+	s.n++
+	return pbx.OriginateRequest{
+		ID: pbx.LegID(fmt.Sprintf("%s-%d-%d", strings.ToLower(s.t.Name()[4:min(20, len(s.t.Name()))]), s.n, time.Now().UnixNano()%1e9)), To: pbx.Endpoint{Trunk: "lab", Number: n},
+		CallerID: pbx.CallerID{Number: caller, Name: "ACME"}, RingTimeout: 5 * time.Second, Tag: "task-7",
+	}
+}
+
+func (s *stage) originate(req pbx.OriginateRequest) pbx.Leg {
+	s.t.Helper()
+	l, err := s.sw.Originate(s.t.Context(), req)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return l
+}
+
+// collect reads events until the leg is over.
+func collect(t *testing.T, l pbx.Leg) []pbx.Event {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	var out []pbx.Event
+	for {
+		e, err := l.Next(ctx)
+		if errors.Is(err, io.EOF) {
+			return out
+		}
+		if err != nil {
+			t.Fatalf("%v after %+v", err, out)
+		}
+		out = append(out, e)
+	}
+}
+
+// next reads until an event of type T.
+func next[T pbx.Event](t *testing.T, l pbx.Leg) T {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	var seen []pbx.Event
+	for {
+		e, err := l.Next(ctx)
+		if err != nil {
+			var want T
+			t.Fatalf("waiting for %T: %v; saw %+v", want, err, seen)
+		}
+		if v, ok := e.(T); ok {
+			return v
+		}
+		seen = append(seen, e)
+	}
+}
+
+func hungup(t *testing.T, l pbx.Leg) pbx.Hungup {
+	t.Helper()
+	all := collect(t, l)
+	h, ok := all[len(all)-1].(pbx.Hungup)
+	if !ok {
+		t.Fatalf("the last event is %T", all[len(all)-1])
+	}
+	return h
+}
+
+func tone(rate int, d time.Duration) []int16 {
+	out := make([]int16, int(d.Seconds()*float64(rate)))
+	for i := range out {
+		// a square wave of 400 Hz
+		if i/(rate/800)%2 == 0 {
+			out[i] = 8000
+		} else {
+			out[i] = -8000
+		}
+	}
+	return out
+}
+
+func TestRealAnswerTalkHangup(t *testing.T) {
+	a := realAsterisk(t)
+	s := newStage(t, a, func(user string) sipphone.Script {
+		return sipphone.Script{sipphone.Ring(0), sipphone.Answer(100 * time.Millisecond), sipphone.Speak(tone(8000, 500*time.Millisecond)), sipphone.DTMF("12#")}
+	})
+	l := s.originate(s.request("bob"))
+	for _, want := range []string{"pbx.Ringing", "pbx.Answered"} {
+		e, err := l.Next(t.Context())
+		if err != nil || fmt.Sprintf("%T", e) != want {
+			t.Fatalf("got %T %v, want %s", e, err, want)
+		}
+	}
+	m, err := l.OpenMedia(t.Context(), audio.FormatSlin)
+	if err != nil {
+		t.Fatal(err)
+	}
+	opened := time.Now()
+	if err := m.WriteFrame(audio.Frame{Samples: tone(8000, time.Second)}); err != nil {
+		t.Fatal(err)
+	}
+	if err := m.Drain(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("open->drained %v, played %v", time.Since(opened), m.Played())
+	for _, want := range "12#" {
+		if d := next[pbx.DTMF](t, l); d.Digit != byte(want) || d.Duration == 0 {
+			t.Errorf("%+v", d)
+		}
+	}
+	legs, err := s.sw.Legs(t.Context())
+	if err != nil || len(legs) != 1 || legs[0].ID != l.ID() || !legs[0].Up || legs[0].Tag != "task-7" || legs[0].Created.IsZero() {
+		t.Errorf("legs %+v %v", legs, err)
+	}
+	if err := l.Hangup(t.Context(), pbx.CauseNormal); err != nil {
+		t.Fatal(err)
+	}
+	if h := hungup(t, l); h.By != pbx.ByLocal || h.Q850 != pbx.CauseNormal || !h.Answered || h.SIP != 200 {
+		t.Errorf("%+v", h)
+	}
+	r, err := s.phone.Calls()[0].Wait(t.Context())
+	t.Logf("answer -> first sound at the phone %v; write -> sound %v", r.FirstSoundAt.Sub(r.AckAt), r.FirstSoundAt.Sub(opened))
+	if err != nil || r.Reason != "Q.850;cause=16" || r.Invite.FromDisplay != "ACME" || r.Invite.FromUser != "1069123456" || r.Lost > 0 {
+		t.Errorf("the phone saw %+v %v", r, err)
+	}
+	s.nothingLeft()
+}
+
+// nothingLeft waits until no channel and no bridge is on the exchange.
+func (s *stage) nothingLeft() {
+	s.t.Helper()
+	var w *world
+	for range 300 {
+		var err error
+		if w, err = s.sw.look(s.t.Context()); err == nil && len(w.channels) == 0 && len(w.bridges) == 0 {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	s.t.Errorf("left on the exchange: %+v %+v", w.channels, w.bridges)
+}
+
+// Every row of the table of failures that was measured on 22.10.1.
+func TestRealFailures(t *testing.T) {
+	a := realAsterisk(t)
+	s := newStage(t, a, func(user string) sipphone.Script {
+		var code int
+		if _, err := fmt.Sscanf(user, "r%d", &code); err == nil {
+			return sipphone.Script{sipphone.Ring(0), sipphone.Reject(code, "Q.850;cause=21")}
+		}
+		return sipphone.Script{sipphone.Ring(0), sipphone.Ignore()}
+	})
+	rows := map[int]pbx.Cause{
+		486: 17, 600: 17, 404: 1, 604: 1, 480: 19, 408: 18, 403: 21, 603: 21, 410: 22, 484: 28, 487: 127, 488: 58, 606: 58,
+		500: 38, 502: 27, 503: 34, 504: 102,
+	}
+	for _, early := range []bool{false, true} {
+		legs := map[int]pbx.Leg{}
+		for code := range rows {
+			req := s.request(fmt.Sprintf("r%d", code))
+			req.EarlyMedia = early
+			legs[code] = s.originate(req)
+		}
+		for code, want := range rows {
+			h := hungup(t, legs[code])
+			if h.SIP != code || h.Q850 != want || h.By != pbx.ByRemote || h.Answered || h.ReasonQ850 != 0 {
+				t.Errorf("early %v: %d: %+v", early, code, h)
+			}
+		}
+		// Local time-out is told apart from the carrier's 480.
+		req := s.request("rings")
+		req.RingTimeout, req.EarlyMedia = time.Second, early
+		if h := hungup(t, s.originate(req)); h.By != pbx.ByTimer || h.Q850 != pbx.CauseNoAnswer || h.Answered {
+			t.Errorf("early %v: time-out: %+v", early, h)
+		}
+		req = s.request("cancelled")
+		req.EarlyMedia = early
+		l := s.originate(req)
+		next[pbx.Ringing](t, l)
+		if err := l.Hangup(t.Context(), pbx.CauseNormal); err != nil {
+			t.Error(err)
+		}
+		if h := hungup(t, l); h.By != pbx.ByLocal || h.Q850 != pbx.CauseNormal || h.Answered || h.SIP != 0 {
+			t.Errorf("early %v: cancelled: %+v", early, h)
+		}
+	}
+	s.nothingLeft()
+}
+
+func TestRealHangups(t *testing.T) {
+	a := realAsterisk(t)
+	s := newStage(t, a, func(user string) sipphone.Script {
+		answer := sipphone.Script{sipphone.Ring(0), sipphone.Answer(0), sipphone.Silence(100 * time.Millisecond)}
+		switch user {
+		case "plain":
+			return append(answer, sipphone.Hangup(""))
+		case "reason":
+			return append(answer, sipphone.Hangup("Q.850;cause=31"))
+		}
+		return answer
+	})
+	l := s.originate(s.request("plain"))
+	if h := hungup(t, l); h.By != pbx.ByRemote || h.Q850 != pbx.CauseNormal || !h.Answered || h.ReasonQ850 != 0 {
+		t.Errorf("BYE: %+v", h)
+	}
+	l = s.originate(s.request("reason"))
+	if h := hungup(t, l); h.By != pbx.ByRemote || h.ReasonQ850 != pbx.CauseNormalUnspecified || !h.Answered {
+		t.Errorf("BYE with Reason: %+v", h)
+	}
+	l = s.originate(s.request("stays"))
+	next[pbx.Answered](t, l)
+	if err := l.Hangup(t.Context(), pbx.CauseNormalUnspecified); err != nil {
+		t.Fatal(err)
+	}
+	if h := hungup(t, l); h.By != pbx.ByLocal || h.Q850 != pbx.CauseNormalUnspecified {
+		t.Errorf("our cause 31: %+v", h)
+	}
+	if err := l.Hangup(t.Context(), pbx.CauseNormal); err != nil {
+		t.Errorf("a leg that is over: %v", err)
+	}
+	if err := l.SendDTMF(t.Context(), "1"); !errors.Is(err, pbx.ErrGone) {
+		t.Errorf("a leg that is over: %v", err)
+	}
+	req := s.request("stays")
+	req.MaxDuration = time.Second
+	l = s.originate(req)
+	at := next[pbx.Answered](t, l).At
+	if h := hungup(t, l); h.By != pbx.ByTimer || !h.Answered || h.At.Sub(at) < 800*time.Millisecond || h.At.Sub(at) > 2*time.Second {
+		t.Errorf("longest duration of 1 s: after %v %+v", h.At.Sub(at), h)
+	}
+	// The exchange's own operator ends it.
+	l = s.originate(s.request("stays"))
+	next[pbx.Answered](t, l)
+	if _, err := a.CLI(t.Context(), "channel request hangup all"); err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("hung up on the CLI: %+v", hungup(t, l))
+	s.nothingLeft()
+}
+
+func TestRealRefusals(t *testing.T) {
+	a := realAsterisk(t)
+	s := newStage(t, a, func(string) sipphone.Script { return sipphone.Script{sipphone.Ring(0), sipphone.Ignore()} },
+		func(c *Config) { c.Trunks["none"] = Trunk{Endpoint: "PJSIP/{number}@nowhere", Lab: true} })
+	req := s.request("x")
+	req.To.Trunk = "none"
+	if _, err := s.sw.Originate(t.Context(), req); !errors.Is(err, pbx.ErrRefused) {
+		t.Errorf("unknown endpoint: %v", err)
+	}
+	if _, err := s.sw.Attach(t.Context(), req.ID); !errors.Is(err, pbx.ErrGone) {
+		t.Errorf("attach to what was refused: %v", err)
+	}
+	req = s.request("ringing")
+	l := s.originate(req)
+	if _, err := s.sw.Originate(t.Context(), req); !errors.Is(err, pbx.ErrRefused) {
+		t.Errorf("the same ID twice: %v", err)
+	}
+	if _, err := l.OpenMedia(t.Context(), audio.FormatSlin); !errors.Is(err, pbx.ErrRefused) {
+		t.Errorf("media before the answer: %v", err)
+	}
+	if err := l.Play(t.Context(), pbx.Playback{ID: "p", Media: "tone:ring"}); !errors.Is(err, pbx.ErrRefused) {
+		t.Errorf("play before the answer: %v", err)
+	}
+	if n := len(s.phone.Calls()); n != 1 {
+		t.Errorf("%d INVITEs", n)
+	}
+	_ = l.Hangup(t.Context(), pbx.CauseNormal)
+	hungup(t, l)
+	s.nothingLeft()
+}

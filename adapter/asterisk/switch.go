@@ -1,0 +1,356 @@
+package asterisk
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"ringmaster/adapter/asterisk/ari"
+	"ringmaster/internal/mailbox"
+	"ringmaster/internal/pbx"
+)
+
+// Limits of what may be unread. A leg whose consumer falls behind by more is
+// ended: it has lost its place.
+const (
+	maxUnreadInputs  = 10000
+	maxUnreadEvents  = 10000
+	maxUnreadInbound = 1000
+)
+
+// errStopping is told to legs that outlive Run.
+var errStopping = errors.New("this controller is stopping: the leg may go on without it")
+
+// Switch is one Asterisk. It implements pbx.Switch.
+type Switch struct {
+	cfg     Config
+	ari     *ari.Client
+	log     *slog.Logger
+	inbound *mailbox.Mailbox[pbx.Inbound]
+	dropped atomic.Uint64
+
+	// life ends with Run: background requests hang on it.
+	life context.Context
+	end  context.CancelFunc
+	work sync.WaitGroup
+
+	mu      sync.Mutex // held for map operations only, never during I/O
+	legs    map[string]*leg
+	routes  map[string]*leg // channels of a leg: its own, media, snoops
+	health  pbx.Health
+	stopped bool
+}
+
+var _ pbx.Switch = (*Switch)(nil)
+
+// New makes a Switch; nothing is sent before Run.
+func New(cfg Config) (*Switch, error) {
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	s := &Switch{
+		cfg: cfg, log: cfg.Log, inbound: mailbox.New[pbx.Inbound](maxUnreadInbound),
+		legs: map[string]*leg{}, routes: map[string]*leg{},
+		health: pbx.Health{Since: time.Now(), Reason: "not connected yet"},
+	}
+	s.life, s.end = context.WithCancel(context.Background())
+	s.ari, err = ari.New(ari.Config{
+		URL: cfg.URL, User: cfg.User, Password: cfg.Password, App: cfg.app(), RequestTimeout: cfg.RequestTimeout,
+		PingPeriod: cfg.PingPeriod, MaxConnections: cfg.MaxConnections, BackoffMin: cfg.BackoffMin, BackoffMax: cfg.BackoffMax,
+		TLS: cfg.TLS, Log: cfg.Log,
+	}, link{s})
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrConfig, err)
+	}
+	return s, nil
+}
+
+// Run implements pbx.Switch. It returns ctx's error, or ari.ErrReplaced when
+// another process took our application name. Legs that are left get LinkLost
+// and Hungup{By: ByUnknown}; the exchange keeps their channels.
+func (s *Switch) Run(ctx context.Context) error {
+	s.work.Go(func() { s.janitor(ctx) })
+	err := s.ari.Run(ctx)
+	reason := err
+	if reason == nil {
+		reason = errStopping
+	}
+	s.mu.Lock()
+	s.stopped = true
+	s.health.Up, s.health.Since, s.health.Reason = false, time.Now(), reason.Error()
+	s.health.Replaced = errors.Is(err, ari.ErrReplaced)
+	legs := s.allLegs()
+	s.mu.Unlock()
+	for _, l := range legs {
+		_ = l.in.Put(input{kind: inShutdown, err: reason})
+	}
+	s.inbound.Close(nil)
+	s.end()
+	s.work.Wait()
+	s.ari.CloseIdle()
+	if err == nil {
+		err = ctx.Err()
+	}
+	return err
+}
+
+// Health implements pbx.Switch.
+func (s *Switch) Health() pbx.Health {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	h := s.health
+	for _, l := range s.legs {
+		h.Lag += l.in.Len() + l.out.Len()
+	}
+	h.Dropped = s.dropped.Load()
+	return h
+}
+
+// allLegs needs the lock.
+func (s *Switch) allLegs() []*leg {
+	out := make([]*leg, 0, len(s.legs))
+	for _, l := range s.legs {
+		out = append(out, l)
+	}
+	return out
+}
+
+func (s *Switch) up() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.health.Up {
+		return fmt.Errorf("%w (%s)", pbx.ErrUnavailable, s.health.Reason)
+	}
+	return nil
+}
+
+// add registers a leg and starts it; false when its ID is taken.
+func (s *Switch) add(l *leg) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stopped || s.legs[l.id] != nil {
+		return false
+	}
+	s.legs[l.id], s.routes[l.id] = l, l
+	s.work.Go(l.run)
+	return true
+}
+
+// route makes events of a channel go to a leg.
+func (s *Switch) route(channel string, l *leg) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.routes[channel] = l
+}
+
+func (s *Switch) unroute(channels ...string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, c := range channels {
+		delete(s.routes, c)
+	}
+}
+
+// remove forgets a leg that is over.
+func (s *Switch) remove(l *leg) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.legs[l.id] == l {
+		delete(s.legs, l.id)
+	}
+	if s.routes[l.id] == l {
+		delete(s.routes, l.id)
+	}
+}
+
+func (s *Switch) find(id string) *leg {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.legs[id]
+}
+
+func (s *Switch) owner(channel string) *leg {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.routes[channel]
+}
+
+// background makes requests that outlive the command that caused them.
+func (s *Switch) background() (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(s.life), 2*s.cfg.RequestTimeout)
+}
+
+// link is the Switch as the client's handler: what the reader calls. Nothing
+// here blocks.
+type link struct{ *Switch }
+
+var _ ari.Handler = link{}
+
+// Event routes one event to the leg whose channel it is about.
+func (s link) Event(e *ari.Event) {
+	id := e.ChannelID()
+	switch e.Type {
+	case ari.TypePlaybackStarted, ari.TypePlaybackFinished:
+		id = strings.TrimPrefix(e.Playback.Target, "channel:")
+	case ari.TypeRecordingDone, ari.TypeRecordingFailed:
+		id = strings.TrimPrefix(e.Recording.Target, "channel:")
+	}
+	if id == "" {
+		return
+	}
+	if l := s.owner(id); l != nil {
+		if errors.Is(l.in.Put(input{kind: inEvent, ev: e}), mailbox.ErrOverflow) {
+			s.log.Error("asterisk: a leg fell too far behind its events and is ended", "leg", l.id)
+		}
+		return
+	}
+	if e.Type == ari.TypeStasisStart {
+		s.stranger(e)
+	}
+}
+
+// Lost tells every leg.
+func (s link) Lost(err error) {
+	s.mu.Lock()
+	if s.health.Up || s.health.StartedAt.IsZero() {
+		s.health.Since = time.Now()
+	}
+	s.health.Up, s.health.Reason = false, err.Error()
+	legs := s.allLegs()
+	s.mu.Unlock()
+	for _, l := range legs {
+		_ = l.in.Put(input{kind: inLost, err: err})
+	}
+}
+
+// Restored compares what is on the exchange with what we hold.
+func (s link) Restored(ctx context.Context, info ari.Info, restarted bool) error {
+	s.mu.Lock()
+	s.health.Version, s.health.StartedAt = info.Version, info.StartedAt
+	s.mu.Unlock()
+	w, err := s.look(ctx)
+	if err != nil {
+		return err
+	}
+	w.restarted = restarted
+	s.mu.Lock()
+	legs := s.allLegs()
+	s.mu.Unlock()
+	for _, l := range legs {
+		_ = l.in.Put(input{kind: inWorld, world: w})
+	}
+	s.clean(ctx, w)
+	return nil
+}
+
+// Ready allows dialling.
+func (s link) Ready() {
+	s.mu.Lock()
+	s.health.Up, s.health.Since, s.health.Reason = true, time.Now(), ""
+	v := s.health.Version
+	s.mu.Unlock()
+	s.log.Info("asterisk: connected", "app", s.cfg.app(), "version", v)
+}
+
+// world is the exchange at one moment.
+type world struct {
+	began     time.Time // before it was asked for
+	restarted bool
+	channels  map[string]ari.Channel
+	bridges   []ari.Bridge
+}
+
+// look lists bridges first: the owner of a bridge in the list existed then, so
+// if its channel is not in the later list it has ended.
+func (s *Switch) look(ctx context.Context) (*world, error) {
+	w := &world{began: time.Now(), channels: map[string]ari.Channel{}}
+	var err error
+	if w.bridges, err = s.ari.Bridges(ctx); err != nil {
+		return nil, err
+	}
+	channels, err := s.ari.Channels(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, c := range channels {
+		w.channels[c.ID] = c
+	}
+	return w, nil
+}
+
+// janitor deletes what crashes left behind, every five minutes.
+func (s *Switch) janitor(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-s.life.Done():
+			return
+		case <-time.After(4*time.Minute + rand.N(2*time.Minute)):
+		}
+		if s.up() != nil {
+			continue
+		}
+		if w, err := s.look(ctx); err == nil {
+			s.clean(ctx, w)
+		}
+	}
+}
+
+// clean deletes bridges, media legs and snoops whose leg is neither on the
+// exchange nor held by us.
+func (s *Switch) clean(ctx context.Context, w *world) {
+	gone := func(leg string) bool {
+		_, alive := w.channels[leg]
+		return !alive && s.find(leg) == nil
+	}
+	for _, b := range w.bridges {
+		if leg, ok := ownerOf(b.ID); ok && gone(leg) {
+			s.log.Info("asterisk: removing the bridge of a leg that is over", "leg", leg)
+			_ = s.ari.DeleteBridge(ctx, b.ID)
+		}
+	}
+	for id, c := range w.channels {
+		if leg, ok := helperOf(id, c.Name); ok && gone(leg) {
+			s.log.Info("asterisk: removing a media leg or snoop of a leg that is over", "leg", leg)
+			_ = s.ari.Hangup(ctx, id, pbx.CauseNormal)
+		}
+	}
+}
+
+// helperOf tells the leg that a media channel or snoop of ours belongs to.
+func helperOf(id, name string) (leg string, ok bool) {
+	if !helperTech(name) {
+		return "", false
+	}
+	for _, mark := range []string{mediaMark, snoopMark} {
+		if i := strings.LastIndex(id, mark); i > 0 {
+			return id[:i], true
+		}
+	}
+	return "", false
+}
+
+func helperTech(name string) bool {
+	tech, _, _ := strings.Cut(name, "/")
+	switch tech {
+	case "WebSocket", "UnicastRTP", "AudioSocket", "Snoop", "Announcer", "Recorder":
+		return true
+	}
+	return false
+}
+
+// Marks in the IDs of a leg's helper channels, each followed by 8 hex digits.
+const (
+	mediaMark = "-m-"
+	snoopMark = "-s-"
+)
+
+func helperID(leg, mark string) string { return fmt.Sprintf("%s%s%08x", leg, mark, rand.Uint32()) }
