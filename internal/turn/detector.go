@@ -1,0 +1,242 @@
+package turn
+
+import "math"
+
+// Detector turns microphone and reference samples into one judgement every
+// 10 ms: is the caller speaking now? It is fed by one goroutine, allocates
+// nothing and knows no clock but the sample position.
+type Detector struct {
+	mic       [fftSize]float32 // the last window at 8 kHz
+	fill      int              // samples of the current hop that have arrived
+	ref       [refLen]int16    // what we played, a ring
+	refAt     int              // where the next reference sample goes
+	pos       int64            // position, at 8 kHz, of the next sample
+	blind     int              // hops whose window contains a gap
+	sinceRef  int              // hops since our voice was last in the reference
+	hopEnergy float32          // of the reference in this hop
+
+	delay  delayEstimator
+	echo   canceller
+	locked bool
+	base   int // hops by which the reference is delayed into the canceller
+	micSum float32
+	errSum float32
+
+	xPow    [4][bands]float32 // band powers of the delayed reference, newest first
+	echoRef [bands]float32    // what the residual echo is measured against
+	leak    [bands]float32    // log2 of residual echo over echoRef
+	leakAge float32
+	fit     [bands]fit // of what the canceller leaves to the reference
+	lambda  [bands]float32
+
+	noise    [bands]float32
+	noiseAge float32
+	recent   float32 // level over the last 60 ms or so
+	usual    float32 // evidence while nobody speaks
+	voting   bool
+
+	tone toneTracker
+}
+
+const (
+	refLen     = 4096
+	refSilence = 1e-6 // -60 dBFS
+	coldHops   = 120  // of our voice, after which an echo would have been found
+	echoSpan   = maxDelay + 16
+	noiseFloor = 2.5e-7 // per band: about -54 dBFS in all
+)
+
+// Activity is the judgement of one hop of 10 ms.
+type Activity struct {
+	// Pos is the position of the hop's first sample, at the caller's rate.
+	Pos int64
+	// Speech is the vote; single votes mean little, see Taker.
+	Speech bool
+	// Voiced says that the hop has the periodicity of a voice or of tones.
+	Voiced bool
+	// Tone is the number of hops for which a steady tone has lasted, 0 for
+	// none, and Hz its frequency.
+	Tone int
+	Hz   float32
+	// Evidence is the excess over noise and echo, in dB, and Bar what it has
+	// to exceed for a vote.
+	Evidence, Bar float32
+	// Level of what is not echo, in dBFS.
+	Level float32
+}
+
+// analyse judges the hop that has just been completed.
+func (d *Detector) analyse() Activity {
+	t := shared
+	var re, im [fftSize]float32
+	var m, x, e, y spectrum
+	near := d.sinceRef <= echoSpan
+	for i, v := range d.mic {
+		re[i] = v * t.window[i]
+	}
+	if near {
+		d.window(&im, d.base)
+	}
+	t.transform(&re, &im)
+	t.split(&re, &im, &m, &x)
+
+	var mic, err, raw [bands]float32
+	t.powers(&m, &mic)
+	if near {
+		d.track(t, &mic, &raw)
+		d.echo.cancel(&m, &x, &e, &y, d.blind == 0)
+		t.powers(&e, &err)
+		d.check(&mic, &err)
+		for b := range err {
+			err[b] = min(err[b], mic[b])
+		}
+	} else {
+		err = mic
+		e = m
+	}
+	d.residual(t, &x, &raw, &err, near)
+	return d.judge(t, &e, &err)
+}
+
+// window puts the reference as it was back hops ago, windowed, into out.
+func (d *Detector) window(out *[fftSize]float32, back int) {
+	at := d.refAt - fftSize - back*hop
+	for i := range out {
+		out[i] = float32(d.ref[(at+i)&(refLen-1)]) * (1.0 / 32768) * shared.window[i]
+	}
+}
+
+// track measures the reference as it is now, estimates the delay and, when
+// that is sure, points the canceller at it.
+func (d *Detector) track(t *tables, mic, raw *[bands]float32) {
+	playing := d.sinceRef < 4
+	if playing {
+		var re, im [fftSize]float32
+		var now, none spectrum
+		d.window(&re, 0)
+		t.transform(&re, &im)
+		t.split(&re, &im, &now, &none)
+		t.powers(&now, raw)
+	}
+	delay, _, ok := d.delay.observe(t, mic, raw, playing)
+	if !ok || d.blind > 0 {
+		return
+	}
+	off := delay - tapsLead - d.base
+	if d.locked && (off >= -1 && off <= 2 || d.micSum > 4*d.errSum) {
+		return
+	}
+	d.locked, d.base = true, max(0, delay-tapsLead)
+	d.reload(t)
+}
+
+// reload fills the canceller's reference for a new delay and restarts it.
+func (d *Detector) reload(t *tables) {
+	for i := range taps {
+		var re, im [fftSize]float32
+		var none spectrum
+		d.window(&re, d.base+i+1)
+		t.transform(&re, &im)
+		t.split(&re, &im, &d.echo.x[(d.echo.head+i)%taps], &none)
+	}
+	d.echo.restart()
+	d.fit = [bands]fit{}
+	d.micSum, d.errSum = 0, 0
+}
+
+// check restarts a canceller that makes things worse.
+func (d *Detector) check(mic, err *[bands]float32) {
+	if !d.echo.ready || d.sinceRef > 4 {
+		return
+	}
+	var m, e float32
+	for b := range mic {
+		m += mic[b]
+		e += err[b]
+	}
+	d.micSum += 0.02 * (m - d.micSum)
+	d.errSum += 0.02 * (e - d.errSum)
+	if d.errSum > 1.5*d.micSum && d.errSum > 1e-6 {
+		d.echo.restart()
+		d.errSum = d.micSum
+	}
+}
+
+// residual learns how much echo the canceller leaves, per band, relative to
+// what we played: a high quantile, so that peaks are covered too.
+func (d *Detector) residual(t *tables, x *spectrum, raw, err *[bands]float32, near bool) {
+	if !near {
+		d.echoRef, d.lambda = [bands]float32{}, [bands]float32{}
+		return
+	}
+	if d.locked {
+		d.xPow[3], d.xPow[2], d.xPow[1] = d.xPow[2], d.xPow[1], d.xPow[0]
+		t.powers(x, &d.xPow[0])
+	}
+	d.leakAge = min(d.leakAge+1, 400)
+	step := max(0.25, 12/max(1, d.leakAge-maxDelay+10))
+	if d.leakAge == 1 {
+		for b := range d.leak {
+			d.leak[b] = -3 // -9 dB
+		}
+	}
+	for b := range d.echoRef {
+		if d.locked {
+			d.echoRef[b] = max(d.xPow[1][b], d.xPow[2][b], d.xPow[3][b], 0.75*d.echoRef[b])
+		} else {
+			d.echoRef[b] = max(raw[b], 0.97*d.echoRef[b])
+		}
+		s := d.echoRef[b]
+		if s > 1e-6 && d.blind == 0 {
+			left := max(err[b]-1.5*d.noise[b], 1e-4*s)
+			over := t.lg(left) - t.lg(s) - d.leak[b]
+			switch {
+			case over <= 0 && d.leakAge <= maxDelay: // the echo may still be on its way
+			case over <= 0:
+				d.leak[b] -= min(0.07*step, -over)
+			case d.voting:
+				d.leak[b] += min(0.04*step, over)
+			default:
+				d.leak[b] += min(0.9*step, over)
+			}
+			d.leak[b] = min(d.leak[b], -2)
+		}
+		f := &d.fit[b]
+		if d.locked && d.blind == 0 && !d.voting {
+			f.add(s, err[b])
+		}
+		bound := 1.5 * float32(math.Exp2(float64(d.leak[b]))) * s
+		if d.locked {
+			bound = min(bound, 2*d.echo.reach[b]+2.5*f.slope()*s)
+		} else if d.leakAge > coldHops {
+			bound = min(bound, d.noise[b])
+		}
+		d.lambda[b] = bound
+	}
+}
+
+// fit is a running least-squares line of residual power on reference power.
+type fit struct{ n, x, y, xx, xy float32 }
+
+func (f *fit) add(x, y float32) {
+	x, y = x*1e3, y*1e3
+	f.n = min(f.n+1, 200)
+	a := 1 / f.n
+	f.x += a * (x - f.x)
+	f.y += a * (y - f.y)
+	f.xx += a * (x*x - f.xx)
+	f.xy += a * (x*y - f.xy)
+}
+
+// slope is residual per reference, cautious while little is known.
+func (f *fit) slope() float32 {
+	v := f.xx - f.x*f.x
+	s := float32(0.125)
+	if v > 1e-9 && f.n > 10 {
+		s = max(0, (f.xy-f.x*f.y)/v)
+	}
+	if f.n < 50 {
+		s = max(s, 0.03)
+	}
+	return s
+}

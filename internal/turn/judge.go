@@ -1,0 +1,83 @@
+package turn
+
+// judge compares what is not explained by echo with the noise. The evidence
+// of a hop is how far its level stands above what noise and echo account for.
+func (d *Detector) judge(t *tables, e *spectrum, err *[bands]float32) Activity {
+	var level, floor float32
+	for b, p := range err {
+		level += p
+		floor += max(d.noise[b], noiseFloor) + d.lambda[b]
+	}
+	learning := d.noiseAge < learnHops
+	a := Activity{
+		Pos:   d.pos - hop,
+		Level: t.db(level + 1e-9),
+		Bar:   barBase + barUsual*d.usual,
+	}
+	if !learning && d.blind == 0 {
+		a.Evidence = max(0, min(14, t.db(level/floor+1e-6)))
+	}
+	a.Tone, a.Hz = d.tone.observe(t, e, level)
+	d.voting = a.Evidence > a.Bar
+	a.Speech = d.voting && a.Tone == 0
+	if a.Speech {
+		a.Voiced = t.periodicity(e) > voicedAbove
+	}
+	d.learn(err, a.Evidence, level, floor)
+	return a
+}
+
+const (
+	barBase     = 1.8  // dB of evidence for a vote
+	barUsual    = 2.8  // and more where the noise itself often makes some
+	learnHops   = 15   // before which nothing is known of the noise
+	voicedAbove = 0.45 // periodicity of voices and of tones
+)
+
+// learn updates the noise: its mean power in each band over some 3 s, and how
+// much evidence its own ups and downs usually make.
+func (d *Detector) learn(err *[bands]float32, evidence, level, floor float32) {
+	if d.blind > 0 {
+		return
+	}
+	d.noiseAge = min(d.noiseAge+1, 400)
+	d.recent += 0.15 * (level - d.recent)
+	rate := max(0.0035, 1/d.noiseAge)
+	switch {
+	case d.noiseAge <= 2*learnHops:
+	case d.voting:
+		rate *= 0.1
+	case d.recent < 0.25*floor:
+		rate = max(rate, 0.03) // the noise has stopped
+	}
+	known := d.locked || d.leakAge < coldHops
+	for b, p := range err {
+		if d.lambda[b] > 0.3*d.noise[b] && known {
+			continue // what is heard may be echo
+		}
+		d.noise[b] += rate * (p - d.noise[b])
+	}
+	if d.noiseAge > learnHops {
+		d.usual += max(0.004, 0.5/d.noiseAge) * (min(evidence, 6) - d.usual)
+	}
+}
+
+// periodicity is the highest normalised autocorrelation between 2.5 and 14 ms,
+// the periods of human voices (400 to 71 Hz), of the amplitude spectrum.
+func (t *tables) periodicity(e *spectrum) float32 {
+	var re, im [fftSize]float32
+	for k, v := range e {
+		a := real(v)*real(v) + imag(v)*imag(v)
+		re[k+binLo], re[fftSize-binLo-k] = a, a
+	}
+	t.transform(&re, &im)
+	r0 := re[t.place[0]]
+	if r0 <= 0 {
+		return 0
+	}
+	var top float32
+	for lag := 20; lag <= 112; lag++ {
+		top = max(top, re[t.place[lag]]*t.lagGain[lag])
+	}
+	return top / r0
+}

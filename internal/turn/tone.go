@@ -1,0 +1,116 @@
+package turn
+
+import "math"
+
+// toneTracker finds steady tones: ringback, dial tone, busy, beeps, DTMF. One
+// or two peaks hold nearly all the power and keep their frequencies to a few
+// hertz, which no voice does for long.
+type toneTracker struct {
+	last  spectrum
+	hz    [2]float32 // of the last hop, 0 for none
+	level float32
+	run   int // hops for which the tone has lasted
+}
+
+const (
+	toneHops   = 6    // until a run counts as a tone
+	toneLevel  = 3e-5 // -45 dBFS
+	tonePure   = 0.9  // share of the power that the peaks hold
+	toneReach  = 4    // bins on either side that belong to a peak
+	toneSteady = 3.5  // Hz between two hops
+)
+
+// observe returns for how many hops a tone has lasted, 0 for none, and the
+// frequency of its stronger component.
+func (t *toneTracker) observe(tab *tables, e *spectrum, level float32) (int, float32) {
+	if level < toneLevel {
+		t.run, t.hz = 0, [2]float32{}
+		t.last = *e
+		return 0, 0
+	}
+	var p [bins]float32
+	var total float32
+	k1 := 0
+	for k, v := range e {
+		p[k] = real(v)*real(v) + imag(v)*imag(v)
+		total += p[k]
+		if p[k] > p[k1] {
+			k1 = k
+		}
+	}
+	share1 := around(&p, k1) / total
+	k2, share2 := 0, float32(0)
+	for k, v := range p {
+		if (k < k1-toneReach || k > k1+toneReach) && v > p[k2] || k2 == k1 {
+			k2 = k
+		}
+	}
+	if share1 < tonePure {
+		share2 = around(&p, k2) / total
+	}
+	hz := [2]float32{t.frequency(e, k1), 0}
+	if share2 > 0.02 {
+		hz[1] = t.frequency(e, k2)
+	}
+	pure := share1+share2 > tonePure
+	jump := abs(tab.db(level/(t.level+1e-9) + 1e-9))
+	pair := dtmf(hz)
+	steady := pure && jump < 5 && t.hz[0] != 0 && (same(hz, t.hz) || pair && dtmf(t.hz))
+	t.last, t.level = *e, level
+	if pure {
+		t.hz = hz
+	} else {
+		t.hz = [2]float32{}
+	}
+	if !steady {
+		t.run = 0
+		return 0, 0
+	}
+	t.run++
+	if t.run >= toneHops || pair && t.run >= 2 {
+		return t.run, hz[0]
+	}
+	return 0, 0
+}
+
+func around(p *[bins]float32, k int) (sum float32) {
+	for _, v := range p[max(0, k-toneReach):min(bins, k+toneReach+1)] {
+		sum += v
+	}
+	return sum
+}
+
+// frequency of the peak at bin k from its phase advance since the last hop.
+func (t *toneTracker) frequency(e *spectrum, k int) float32 {
+	a, b := e[k], t.last[k]
+	re := real(a)*real(b) + imag(a)*imag(b)
+	im := imag(a)*real(b) - real(a)*imag(b)
+	turns := math.Atan2(float64(im), float64(re))/(2*math.Pi) - float64(k+binLo)*hop/fftSize
+	turns -= math.Round(turns)
+	return float32(float64(k+binLo)*rate/fftSize + turns*rate/hop)
+}
+
+// same says that two hops hold the same one or two tones, in either order.
+func same(a, b [2]float32) bool {
+	near := func(x, y float32) bool { return abs(x-y) < toneSteady }
+	if a[1] == 0 || b[1] == 0 {
+		return near(a[0], b[0])
+	}
+	return near(a[0], b[0]) && near(a[1], b[1]) || near(a[0], b[1]) && near(a[1], b[0])
+}
+
+// dtmf says that the pair is one of ITU-T Q.23, within 2 %.
+func dtmf(hz [2]float32) bool {
+	lo, hi := min(hz[0], hz[1]), max(hz[0], hz[1])
+	on := func(f float32, grid [4]float32) bool {
+		for _, g := range grid {
+			if abs(f-g) < 0.02*g {
+				return true
+			}
+		}
+		return false
+	}
+	return on(lo, [4]float32{697, 770, 852, 941}) && on(hi, [4]float32{1209, 1336, 1477, 1633})
+}
+
+func abs(v float32) float32 { return max(v, -v) }
