@@ -241,8 +241,8 @@ func (l *leg) Transfer(ctx context.Context, to pbx.Target) error {
 	if req.RingTimeout <= 0 {
 		req.RingTimeout = 20 * time.Second
 	}
-	if len(req.ID) > 64 {
-		return refuse("the leg's ID leaves no room for the target's: at most 58 bytes")
+	if len(req.ID) > 63 {
+		return refuse("the leg's ID leaves no room for the target's: at most 57 bytes")
 	}
 	o, err := l.sw.plan(req)
 	if err != nil {
@@ -250,20 +250,37 @@ func (l *leg) Transfer(ctx context.Context, to pbx.Target) error {
 	}
 	o.CallerID = ""
 	o.Vars = merge(o.Vars, connectedLine(to.CallerID))
-	t := newLeg(l.sw, string(req.ID))
-	t.req, t.created, t.end.created, t.customer = req, true, true, l
-	l.mu.Lock()
-	if l.handover != nil || l.over {
-		l.mu.Unlock()
-		return refuse("the leg is being handed over, or over")
+	t, err := l.newTarget(req)
+	if err != nil {
+		return err
 	}
-	l.handover = t
-	l.mu.Unlock()
-	if !l.sw.add(t) {
-		l.dropHandover(t)
-		return refuse("an earlier hand-over of the leg has not ended yet")
-	}
+	o.ChannelID = t.id
 	return l.callTarget(ctx, t, o)
+}
+
+// newTarget starts the target's leg: <id>-agent, or <id>-agent2 and so on while
+// an earlier one is still being cleared away.
+func (l *leg) newTarget(req pbx.OriginateRequest) (*leg, error) {
+	base := req.ID
+	for n := 1; n <= 9; n++ {
+		if n > 1 {
+			req.ID = base + pbx.LegID(itoa(n))
+		}
+		t := newLeg(l.sw, string(req.ID))
+		t.req, t.created, t.end.created, t.customer = req, true, true, l
+		l.mu.Lock()
+		if l.handover != nil || l.over {
+			l.mu.Unlock()
+			return nil, refuse("the leg is being handed over, or over")
+		}
+		l.handover = t
+		l.mu.Unlock()
+		if l.sw.add(t) {
+			return t, nil
+		}
+		l.dropHandover(t)
+	}
+	return nil, refuse("earlier hand-overs of the leg have not ended yet")
 }
 
 func (l *leg) dropHandover(t *leg) bool {

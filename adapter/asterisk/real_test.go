@@ -1,6 +1,7 @@
 package asterisk
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -385,5 +386,349 @@ func TestRealRefusals(t *testing.T) {
 	}
 	_ = l.Hangup(t.Context(), pbx.CauseNormal)
 	hungup(t, l)
+	s.nothingLeft()
+}
+
+// talker is a phone that answers and stays.
+func talker(string) sipphone.Script {
+	return sipphone.Script{sipphone.Ring(0), sipphone.Answer(0)}
+}
+
+func TestRealEarlyMedia(t *testing.T) {
+	a := realAsterisk(t)
+	s := newStage(t, a, func(string) sipphone.Script {
+		return sipphone.Script{sipphone.EarlyMedia(tone(8000, time.Second)), sipphone.Answer(0)}
+	})
+	req := s.request("early")
+	req.EarlyMedia = true
+	l := s.originate(req)
+	if r := next[pbx.Ringing](t, l); !r.EarlyMedia {
+		r = next[pbx.Ringing](t, l)
+		if !r.EarlyMedia {
+			t.Fatal("no early media")
+		}
+	}
+	m, err := l.OpenMedia(t.Context(), audio.FormatSlin)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var f audio.Frame
+	loud := 0
+	for range 25 {
+		if err := m.ReadFrame(&f); err != nil {
+			t.Fatal(err)
+		}
+		if f.Samples[10] > 4000 || f.Samples[10] < -4000 {
+			loud++
+		}
+	}
+	if loud < 20 {
+		t.Errorf("%d of 25 frames of early media were heard", loud)
+	}
+	next[pbx.Answered](t, l)
+	if err := m.WriteFrame(audio.Frame{Samples: tone(8000, 200*time.Millisecond)}); err != nil {
+		t.Fatal(err)
+	}
+	if err := m.Drain(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	_ = l.Hangup(t.Context(), pbx.CauseNormal)
+	hungup(t, l)
+	r, _ := s.phone.Calls()[0].Wait(t.Context())
+	if r.FirstSoundAt.IsZero() || r.Invite.FromUser != "1069123456" || r.Invite.FromDisplay != "ACME" {
+		t.Errorf("the phone saw %q %q, heard at %v", r.Invite.FromDisplay, r.Invite.FromUser, r.FirstSoundAt)
+	}
+	s.nothingLeft()
+}
+
+func TestRealTransferToAgent(t *testing.T) {
+	a := realAsterisk(t)
+	answer := make(chan sipphone.Script, 10)
+	s := newStage(t, a, func(user string) sipphone.Script {
+		if user == "ann" {
+			return <-answer
+		}
+		return talker(user)
+	})
+	l := s.originate(s.request("carl"))
+	next[pbx.Answered](t, l)
+	m, err := l.OpenMedia(t.Context(), audio.FormatULaw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tc := range []struct {
+		script sipphone.Script
+		reason string
+	}{
+		{sipphone.Script{sipphone.Ring(0), sipphone.Reject(486, "")}, "busy"},
+		{sipphone.Script{sipphone.Ring(0), sipphone.Reject(603, "")}, "declined"},
+		{sipphone.Script{sipphone.Reject(500, "")}, "unreachable"},
+		{sipphone.Script{sipphone.Ring(0), sipphone.Ignore()}, "no_answer"},
+	} {
+		answer <- tc.script
+		if err := l.Transfer(t.Context(), pbx.Target{Agent: "ann", Timeout: time.Second}); err != nil {
+			t.Fatal(err)
+		}
+		if e := next[pbx.TransferEnded](t, l); e.Reason != tc.reason {
+			t.Errorf("%+v, want %s", e, tc.reason)
+		}
+		// The bot speaks on.
+		if err := m.WriteFrame(audio.Frame{Samples: tone(8000, 100*time.Millisecond)}); err != nil {
+			t.Fatal(err)
+		}
+		if err := m.Drain(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := l.Transfer(t.Context(), pbx.Target{Agent: "nobody", Timeout: time.Second}); err != nil {
+		t.Fatal(err)
+	}
+	if e := next[pbx.TransferEnded](t, l); e.Reason != "unreachable" {
+		t.Errorf("an agent without a phone: %+v", e)
+	}
+	answer <- sipphone.Script{sipphone.Ring(0), sipphone.Answer(200 * time.Millisecond), sipphone.Speak(tone(8000, time.Second)), sipphone.Hangup("")}
+	if err := l.Transfer(t.Context(), pbx.Target{Agent: "ann", Timeout: 5 * time.Second}); err != nil {
+		t.Fatal(err)
+	}
+	if b := next[pbx.Bridged](t, l); !strings.HasPrefix(string(b.Other), string(l.ID()+"-agent")) {
+		t.Errorf("%+v", b)
+	}
+	var f audio.Frame
+	for err = nil; err == nil; {
+		err = m.ReadFrame(&f)
+	}
+	if !errors.Is(err, io.EOF) {
+		t.Errorf("media after the hand-over: %v", err)
+	}
+	next[pbx.Unbridged](t, l)
+	// The customer is ours again.
+	if m, err = l.OpenMedia(t.Context(), audio.FormatULaw); err != nil {
+		t.Fatal(err)
+	}
+	if err := m.WriteFrame(audio.Frame{Samples: tone(8000, 100*time.Millisecond)}); err != nil {
+		t.Fatal(err)
+	}
+	if err := m.Drain(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	_ = l.Hangup(t.Context(), pbx.CauseNormal)
+	hungup(t, l)
+	for _, c := range s.phone.Calls() {
+		r, _ := c.Wait(t.Context())
+		if r.Invite.User != "ann" {
+			if d := heard(r); d < 1300*time.Millisecond {
+				t.Errorf("the customer heard %v of sound, want 500 ms of the bot and 1 s of the agent", d)
+			}
+			continue
+		}
+		if strings.Contains(fmt.Sprint(r.Invite), "carl") || strings.Contains(fmt.Sprint(r.Invite), "1069123456") {
+			t.Errorf("the agent was shown %+v", r.Invite)
+		}
+	}
+	s.nothingLeft()
+}
+
+// heard is how much sound a phone heard.
+func heard(r sipphone.Record) time.Duration {
+	var d time.Duration
+	for _, s := range r.BotSpans {
+		d += s.Duration()
+	}
+	return d
+}
+
+func TestRealCustomerLeavesDuringHandover(t *testing.T) {
+	a := realAsterisk(t)
+	s := newStage(t, a, func(user string) sipphone.Script {
+		if user == "ann" {
+			return sipphone.Script{sipphone.Ring(0), sipphone.Ignore()}
+		}
+		return sipphone.Script{sipphone.Answer(0), sipphone.Silence(500 * time.Millisecond), sipphone.Hangup("")}
+	})
+	l := s.originate(s.request("carl"))
+	next[pbx.Answered](t, l)
+	caller, _ := phone.Short("95555")
+	if err := l.Transfer(t.Context(), pbx.Target{Agent: "ann", Timeout: 10 * time.Second, CallerID: pbx.CallerID{Number: caller}}); err != nil {
+		t.Fatal(err)
+	}
+	hungup(t, l)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	c, err := s.phone.WaitCall(ctx, "ann")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := c.Wait(ctx)
+	if err != nil || r.Status != 487 || r.Invite.FromUser != "95555" {
+		t.Errorf("the agent's phone rings on: %+v %v", r, err)
+	}
+	s.nothingLeft()
+}
+
+func TestRealBridgeOfTwoLegs(t *testing.T) {
+	a := realAsterisk(t)
+	s := newStage(t, a, func(user string) sipphone.Script {
+		if user == "one" {
+			return sipphone.Script{sipphone.Answer(0), sipphone.Silence(300 * time.Millisecond), sipphone.Forever(sipphone.Speak(tone(8000, 200*time.Millisecond)), sipphone.Silence(100*time.Millisecond))}
+		}
+		return talker(user)
+	})
+	one, two := s.originate(s.request("one")), s.originate(s.request("two"))
+	next[pbx.Answered](t, one)
+	next[pbx.Answered](t, two)
+	m, err := two.OpenMedia(t.Context(), audio.FormatSlin)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := one.Bridge(t.Context(), two.ID()); err != nil {
+		t.Fatal(err)
+	}
+	if b := next[pbx.Bridged](t, one); b.Other != two.ID() {
+		t.Errorf("%+v", b)
+	}
+	if b := next[pbx.Bridged](t, two); b.Other != one.ID() {
+		t.Errorf("%+v", b)
+	}
+	if err := m.WriteFrame(audio.Frame{Samples: tone(8000, 100*time.Millisecond)}); !errors.Is(err, pbx.ErrGone) {
+		t.Errorf("media of a bridged leg: %v", err)
+	}
+	time.Sleep(600 * time.Millisecond)
+	_ = one.Hangup(t.Context(), pbx.CauseNormal)
+	hungup(t, one)
+	if b := next[pbx.Unbridged](t, two); b.Other != one.ID() {
+		t.Errorf("%+v", b)
+	}
+	// The one that is left can be spoken to, and its commands do not block.
+	for range 50 {
+		if m, err = two.OpenMedia(t.Context(), audio.FormatSlin); err == nil {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := m.WriteFrame(audio.Frame{Samples: tone(8000, 100*time.Millisecond)}); err != nil {
+		t.Fatal(err)
+	}
+	if err := m.Drain(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	_ = two.Hangup(t.Context(), pbx.CauseNormal)
+	hungup(t, two)
+	for _, c := range s.phone.Calls() {
+		if r, _ := c.Wait(t.Context()); r.Invite.User == "two" && heard(r) < 300*time.Millisecond {
+			t.Errorf("two heard %v of sound", heard(r))
+		}
+	}
+	s.nothingLeft()
+}
+
+// wav is a sound file of the exchange.
+func wav(t *testing.T, samples []int16) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	if err := audio.WriteWAV(&b, audio.WAV{Rate: 8000, Tracks: [][]int16{samples}}); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+func TestRealPlayRecordMute(t *testing.T) {
+	a := realAsterisk(t)
+	uri, err := a.AddSound("tone300.wav", wav(t, tone(8000, 300*time.Millisecond)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := "file:" + strings.TrimPrefix(uri, "sound:")
+	s := newStage(t, a, func(string) sipphone.Script {
+		return sipphone.Script{sipphone.Answer(0), sipphone.Forever(sipphone.Speak(tone(8000, 100*time.Millisecond)), sipphone.Silence(100*time.Millisecond))}
+	})
+	l := s.originate(s.request("pat"))
+	next[pbx.Answered](t, l)
+	m, err := l.OpenMedia(t.Context(), audio.FormatSlin)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rec := pbx.Recording{ID: "r1", Name: fmt.Sprintf("t/%s", l.ID()), Stereo: true}
+	if err := l.Record(t.Context(), rec); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Play(t.Context(), pbx.Playback{ID: "p1", Media: file}); err != nil {
+		t.Fatal(err)
+	}
+	if e := next[pbx.PlaybackEnded](t, l); e.ID != "p1" || e.Stopped || e.Err != nil {
+		t.Errorf("%+v", e)
+	}
+	if err := l.Mute(t.Context(), "r1", true); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Play(t.Context(), pbx.Playback{ID: "p2", Media: "tone:ring"}); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(700 * time.Millisecond)
+	if err := l.Mute(t.Context(), "r1", false); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Stop(t.Context(), "p2"); err != nil {
+		t.Fatal(err)
+	}
+	if e := next[pbx.PlaybackEnded](t, l); e.ID != "p2" || !e.Stopped || e.Err != nil {
+		t.Errorf("%+v", e)
+	}
+	if err := l.Play(t.Context(), pbx.Playback{ID: "p3", Media: "file:no/such"}); err != nil {
+		t.Fatal(err)
+	}
+	if e := next[pbx.PlaybackEnded](t, l); e.ID != "p3" || e.Err == nil {
+		t.Errorf("%+v", e)
+	}
+	_ = m.WriteFrame(audio.Frame{Samples: tone(8000, 300*time.Millisecond)})
+	_ = m.Drain(t.Context())
+	if err := l.SendDTMF(t.Context(), "42"); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(700 * time.Millisecond)
+	if err := l.Stop(t.Context(), "r1"); err != nil {
+		t.Fatal(err)
+	}
+	if e := next[pbx.RecordingEnded](t, l); e.ID != "r1" || e.Err != nil || e.Duration < time.Second {
+		t.Errorf("%+v", e)
+	}
+	for _, side := range []string{"left", "right"} {
+		var b bytes.Buffer
+		if err := s.sw.ari.StoredRecording(t.Context(), rec.Name+"-"+side, &b, 10<<20); err != nil {
+			t.Fatal(err)
+		}
+		w, err := audio.ReadWAV(&b, 10<<20)
+		if err != nil || w.Rate != 8000 {
+			t.Fatalf("%v %+v", err, w.Rate)
+		}
+		loud, quiet := 0, 0
+		for at := 0; at+160 <= len(w.Tracks[0]); at += 160 {
+			if x := w.Tracks[0][at+80]; x > 3000 || x < -3000 {
+				loud++
+			} else if x == 0 {
+				quiet++
+			}
+		}
+		t.Logf("%s: %v, %d loud and %d silent frames", side, w.Duration(), loud, quiet)
+		if w.Duration() < 1500*time.Millisecond || loud < 10 || quiet < 25 {
+			t.Errorf("%s: %v, %d loud and %d silent frames", side, w.Duration(), loud, quiet)
+		}
+	}
+	// What runs at the end is closed before Hungup.
+	if err := l.Play(t.Context(), pbx.Playback{ID: "p4", Media: "tone:ring"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Record(t.Context(), pbx.Recording{ID: "r2", Name: rec.Name + "-2"}); err != nil {
+		t.Fatal(err)
+	}
+	_ = l.Hangup(t.Context(), pbx.CauseNormal)
+	seen := fmt.Sprintf("%T", collect(t, l))
+	_ = seen
+	r, _ := s.phone.Calls()[0].Wait(t.Context())
+	if r.Keys() != "42" {
+		t.Errorf("the phone got keys %q", r.Keys())
+	}
 	s.nothingLeft()
 }

@@ -1,0 +1,193 @@
+package asterisk
+
+import (
+	"errors"
+	"io"
+	"testing"
+	"time"
+
+	"ringmaster/internal/audio"
+	"ringmaster/internal/lab/sipphone"
+	"ringmaster/internal/pbx"
+)
+
+// Barge-in: after Flush nothing of the utterance is heard, and what Flush says
+// was heard is what the phone heard.
+func TestRealBargeInIsInstantAndExact(t *testing.T) {
+	a := realAsterisk(t)
+	s := newStage(t, a, talker)
+	for _, f := range []audio.Format{audio.FormatULaw, audio.FormatALaw, audio.FormatSlin, audio.FormatSlin16} {
+		l := s.originate(s.request("ben" + f.String()))
+		next[pbx.Answered](t, l)
+		m, err := l.OpenMedia(t.Context(), f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		wrote := make(chan error, 1)
+		go func() { wrote <- m.WriteFrame(audio.Frame{Samples: tone(f.Rate, 3*time.Second)}) }()
+		time.Sleep(700 * time.Millisecond)
+		at := time.Now()
+		heardTime, err := m.Flush()
+		took := time.Since(at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := <-wrote; !errors.Is(err, pbx.ErrFlushed) {
+			t.Errorf("%s: the writer was told %v", f, err)
+		}
+		time.Sleep(400 * time.Millisecond) // of silence of ours
+		if p := m.Played(); p != heardTime {
+			t.Errorf("%s: played %v after flush, want %v", f, p, heardTime)
+		}
+		again := time.Now()
+		if err := m.WriteFrame(audio.Frame{Samples: tone(f.Rate, 200*time.Millisecond)}); err != nil {
+			t.Fatal(err)
+		}
+		if err := m.Drain(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		drained := time.Since(again)
+		if p := m.Played(); p != heardTime+200*time.Millisecond {
+			t.Errorf("%s: played %v, want %v", f, p, heardTime+200*time.Millisecond)
+		}
+		_ = l.Hangup(t.Context(), pbx.CauseNormal)
+		hungup(t, l)
+		calls := s.phone.Calls()
+		r, _ := calls[len(calls)-1].Wait(t.Context())
+		if len(r.BotSpans) != 2 {
+			t.Fatalf("%s: the phone heard %d spans", f, len(r.BotSpans))
+		}
+		first := r.BotSpans[0]
+		t.Logf("%s: flush took %v; last sound at the phone %v after it; heard says %v, the phone heard %v; next utterance after %v, drained after %v; lost %d",
+			f, took, first.End.Sub(at), heardTime, first.Duration(), r.BotSpans[1].Start.Sub(again), drained, r.Lost)
+		if over := first.End.Sub(at); over > 60*time.Millisecond {
+			t.Errorf("%s: %v of the utterance were heard after the barge-in", f, over)
+		}
+		if d := heardTime - first.Duration(); d > 20*time.Millisecond || d < -20*time.Millisecond {
+			t.Errorf("%s: heard %v, the phone heard %v", f, heardTime, first.Duration())
+		}
+		if d := r.BotSpans[1].Start.Sub(again); d > 100*time.Millisecond {
+			t.Errorf("%s: speech after silence took %v to be heard", f, d)
+		}
+	}
+	s.nothingLeft()
+}
+
+// The line is never dead: packets flow while nothing is said, without a gap.
+func TestRealLineIsNeverDead(t *testing.T) {
+	a := realAsterisk(t)
+	s := newStage(t, a, talker)
+	l := s.originate(s.request("quiet"))
+	next[pbx.Answered](t, l)
+	m, err := l.OpenMedia(t.Context(), audio.FormatULaw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(2 * time.Second)
+	_ = m.WriteFrame(audio.Frame{Samples: tone(8000, 500*time.Millisecond)})
+	_ = m.Drain(t.Context())
+	time.Sleep(time.Second)
+	_ = l.Hangup(t.Context(), pbx.CauseNormal)
+	hungup(t, l)
+	c := s.phone.Calls()[0]
+	_, _ = c.Wait(t.Context())
+	got, _ := c.Packets()
+	gap := time.Duration(0)
+	for i := 1; i < len(got); i++ {
+		gap = max(gap, got[i].At.Sub(got[i-1].At))
+	}
+	t.Logf("%d packets in 3.5 s, longest gap %v", len(got), gap)
+	if len(got) < 165 || gap > 150*time.Millisecond {
+		t.Errorf("%d packets in 3.5 s, longest gap %v", len(got), gap)
+	}
+}
+
+// The media leg dies, the call goes on and gets another one.
+func TestRealMediaLegDies(t *testing.T) {
+	a := realAsterisk(t)
+	s := newStage(t, a, talker)
+	l := s.originate(s.request("max"))
+	next[pbx.Answered](t, l)
+	m, err := l.OpenMedia(t.Context(), audio.FormatSlin)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.sw.ari.Hangup(t.Context(), m.(*mediaLeg).channel, pbx.CauseNormal); err != nil {
+		t.Fatal(err)
+	}
+	if e := next[pbx.MediaLost](t, l); e.Err == nil {
+		t.Error("no reason")
+	}
+	var f audio.Frame
+	for err = nil; err == nil; {
+		err = m.ReadFrame(&f)
+	}
+	if !errors.Is(err, io.EOF) {
+		t.Error(err)
+	}
+	if _, err := m.Flush(); !errors.Is(err, pbx.ErrGone) {
+		t.Errorf("flush: %v", err)
+	}
+	began := time.Now()
+	if m, err = l.OpenMedia(t.Context(), audio.FormatSlin); err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("replaced in %v", time.Since(began))
+	_ = m.WriteFrame(audio.Frame{Samples: tone(8000, 100*time.Millisecond)})
+	if err := m.Drain(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := m.Close(); err != nil {
+		t.Fatal(err)
+	}
+	// Closed by us: no MediaLost.
+	_ = l.Hangup(t.Context(), pbx.CauseNormal)
+	for _, e := range collect(t, l) {
+		if _, ok := e.(pbx.MediaLost); ok {
+			t.Error("MediaLost after Close")
+		}
+	}
+	s.nothingLeft()
+}
+
+// What the phone says arrives whole, on the sample clock.
+func TestRealWhatThePhoneSaysArrives(t *testing.T) {
+	a := realAsterisk(t)
+	said := tone(8000, time.Second)
+	s := newStage(t, a, func(string) sipphone.Script {
+		return sipphone.Script{sipphone.Answer(0), sipphone.Silence(500 * time.Millisecond), sipphone.Speak(said), sipphone.Silence(200 * time.Millisecond), sipphone.Hangup("")}
+	})
+	l := s.originate(s.request("sam"))
+	next[pbx.Answered](t, l)
+	m, err := l.OpenMedia(t.Context(), audio.FormatSlin16)
+	if err != nil {
+		t.Fatal(err)
+	}
+	opened := time.Now()
+	var f audio.Frame
+	pos, loud, first, lost := int64(0), 0, int64(-1), 0
+	for {
+		if err := m.ReadFrame(&f); err != nil {
+			break
+		}
+		if f.Pos != pos+int64(f.Lost) {
+			t.Errorf("frame at %d with %d lost after %d", f.Pos, f.Lost, pos)
+		}
+		pos = f.Pos + int64(len(f.Samples))
+		lost += f.Lost
+		if x := f.Samples[100]; x > 3000 || x < -3000 {
+			loud++
+			if first < 0 {
+				first = f.Pos
+			}
+		}
+	}
+	c := s.phone.Calls()[0]
+	r, _ := c.Wait(t.Context())
+	want := r.SpokenSpans[0].Start.Sub(opened)
+	got := time.Duration(first) * time.Second / 16000
+	t.Logf("%d loud frames, first at %v on the clock, said at %v; lost %d samples", loud, got, want, lost)
+	if loud < 48 || loud > 52 || got-want > 100*time.Millisecond || want-got > 100*time.Millisecond {
+		t.Errorf("%d loud frames, first at %v on the clock, said at %v", loud, got, want)
+	}
+}
