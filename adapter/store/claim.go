@@ -51,12 +51,12 @@ func (s *Store) Promote(ctx context.Context, now time.Time, n int) (int, error) 
 		if err != nil {
 			return err
 		}
-		go_, held := split(due, tasks)
+		running, held := split(due, tasks)
 		if err := park(tx, held, campaign.Scheduled); err != nil {
 			return err
 		}
-		moved = len(go_)
-		return move(tx, go_, campaign.Scheduled, campaign.Ready)
+		moved = len(running)
+		return move(tx, running, campaign.Scheduled, campaign.Ready)
 	})
 	return moved, err
 }
@@ -76,14 +76,26 @@ func (s *Store) unpark(tx *gorm.DB, n int) error {
 		if err := move(tx, rows, parked, campaign.Scheduled); err != nil {
 			return err
 		}
-		if len(rows) > 0 {
-			continue // the flag goes when a later run finds none
-		}
-		if err := tx.Model(&taskRow{}).Where("tenant_id = ? AND id = ?", t.TenantID, t.ID).Updates(map[string]any{"parked": false}).Error; err != nil {
-			return err
+		if len(rows) == 0 {
+			if err := clearFlag(tx, t); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
+}
+
+// clearFlag takes the parked mark off a task that has none left. Under the task's lock nobody can park in between; what another
+// transaction is about to bring back still counts, because it may fail.
+func clearFlag(tx *gorm.DB, t taskRow) error {
+	if err := locked(tx).Where("tenant_id = ? AND id = ?", t.TenantID, t.ID).Take(&taskRow{}).Error; err != nil {
+		return err
+	}
+	var left int64
+	if err := tx.Model(&contactRow{}).Where("tenant_id = ? AND task_id = ? AND state = ?", t.TenantID, t.ID, parked).Count(&left).Error; err != nil || left > 0 {
+		return err
+	}
+	return tx.Model(&taskRow{}).Where("tenant_id = ? AND id = ?", t.TenantID, t.ID).Updates(map[string]any{"parked": false}).Error
 }
 
 func loadTasks(tx *gorm.DB, rows []contactRow) (map[key]taskRow, error) {

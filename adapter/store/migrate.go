@@ -102,7 +102,7 @@ type namedLock struct{}
 
 var _ lock.SessionLocker = namedLock{}
 
-const lockName = "CONCAT('ringmaster.', MD5(DATABASE()))"
+const lockName = "CONCAT('ringmaster.', LEFT(SHA2(DATABASE(), 256), 48))"
 
 // SessionLock implements lock.SessionLocker.
 func (namedLock) SessionLock(ctx context.Context, conn *sql.Conn) error {

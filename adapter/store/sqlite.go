@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"os"
 	"strings"
 
 	"github.com/glebarez/sqlite"
@@ -24,18 +25,26 @@ func (s *Store) openSQLite(c Config) error {
 		return fmt.Errorf("%w: the DSN of SQLite is a file's path, without options", ErrConfig)
 	}
 	s.sql = sqliteDialect()
-	memory := c.DSN == ":memory:"
 	base := url.Values{"_pragma": {"busy_timeout(5000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)"}}
 	base.Set("_txlock", "immediate")
-	var err error
+	if c.DSN == ":memory:" {
+		var err error
+		s.w, err = sqlitePool(c, base, 1)
+		s.r = s.w
+		return err
+	}
+	s.lockFile = c.DSN + "-migrate"
+	// Made here so that only its owner can read it, and so that a missing folder is told in the system's words.
+	f, err := os.OpenFile(c.DSN, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return fmt.Errorf("%w: database file: %w", ErrConfig, err)
+	}
+	if err := f.Close(); err != nil {
+		return err
+	}
 	if s.w, err = sqlitePool(c, base, 1); err != nil {
 		return err
 	}
-	if memory {
-		s.r = s.w
-		return nil
-	}
-	s.lockFile = c.DSN + "-migrate"
 	s.r, err = sqlitePool(c, url.Values{"_pragma": {"busy_timeout(5000)", "query_only(1)"}}, max(2, c.MaxConns/2))
 	return err
 }

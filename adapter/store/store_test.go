@@ -23,6 +23,7 @@ const (
 	onSQLite  = "sqlite"
 	onMariaDB = "mariadb"
 	onMySQL   = "mysql"
+	onMemory  = "memory"
 )
 
 func kinds() []string { return []string{onSQLite, onMariaDB, onMySQL} }
@@ -37,6 +38,8 @@ func config(t testing.TB, kind string) Config {
 	switch kind {
 	case onSQLite:
 		c.DSN = filepath.Join(t.TempDir(), "ringmaster.db")
+	case onMemory:
+		c.DSN = ":memory:"
 	case onMariaDB:
 		c.Dialect, c.DSN = MySQL, servers.Database(t, mariadb.MariaDB)
 	case onMySQL:
@@ -70,16 +73,50 @@ func openNew(t testing.TB, kind string) (*Store, Config) {
 }
 
 func stores(s *Store, c Config) storetest.Stores {
-	return storetest.Stores{
-		Scheduler: s, Outbox: s.Outbox(), API: s,
-		Again: func(t *testing.T) storetest.Stores { return stores(openAt(t, c), c) },
+	out := storetest.Stores{Scheduler: s, Outbox: s.Outbox(), API: s}
+	if c.DSN != ":memory:" {
+		out.Again = func(t *testing.T) storetest.Stores { return stores(openAt(t, c), c) }
 	}
+	return out
 }
 
 func TestContract(t *testing.T) {
+	t.Run("memory", func(t *testing.T) {
+		storetest.Run(t, func(t *testing.T) storetest.Stores { return stores(openNew(t, onMemory)) })
+	})
 	for _, kind := range kinds() {
 		t.Run(kind, func(t *testing.T) {
-			storetest.Run(t, func(t *testing.T) storetest.Stores { return stores(openNew(t, kind)) })
+			s, c := openNew(t, kind) // one schema for all: making it takes longer than most guarantees
+			storetest.Run(t, func(t *testing.T) storetest.Stores {
+				wipe(t, s)
+				return stores(s, c)
+			})
 		})
 	}
+}
+
+// wipe empties every table.
+func wipe(t testing.TB, s *Store) {
+	t.Helper()
+	for _, table := range tables(t, s) {
+		if table == versionTable {
+			continue
+		}
+		if err := s.w.Exec("DELETE FROM " + table).Error; err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func tables(t testing.TB, s *Store) []string {
+	t.Helper()
+	q := "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE() ORDER BY table_name"
+	if s.sql.name == SQLite {
+		q = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name"
+	}
+	var names []string
+	if err := s.w.Raw(q).Scan(&names).Error; err != nil {
+		t.Fatal(err)
+	}
+	return names
 }
