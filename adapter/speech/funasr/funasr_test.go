@@ -385,6 +385,32 @@ func TestEndsOfOtherVersions(t *testing.T) {
 	}
 }
 
+// TestEverySampleArrives: a short loss is filled with silence, the tail of the
+// resampler is sent.
+func TestEverySampleArrives(t *testing.T) {
+	for _, o := range []speech.RecognizeOptions{eight, {Format: audio.FormatSlin16}} {
+		r, s := serve(t, asr.Config{}, Config{})
+		rec, err := r.Recognize(t.Context(), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n := o.Format.FrameSamples()
+		for _, place := range []int{50, 51, 52, 56, 57} { // three frames are lost
+			if err := rec.Write(audio.Frame{Pos: int64(place * n), Samples: make([]int16, n)}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		_ = rec.CloseWrite()
+		if _, err := rec.Recv(); !errors.Is(err, io.EOF) {
+			t.Error(err)
+		}
+		_ = rec.Close()
+		if got, want := s.Stats().AudioBytes, int64(8*320*2); got != want {
+			t.Errorf("%v: %d bytes of 16 kHz audio arrived, want %d", o.Format, got, want)
+		}
+	}
+}
+
 func TestFloodOfFinalsIsBounded(t *testing.T) {
 	var flood []string
 	for i := range 2 * maxResults {

@@ -285,6 +285,32 @@ func TestNothingIsInvented(t *testing.T) {
 	}
 }
 
+// TestSoundsLikeSpeechToADetector: level, change and rhythm.
+func TestSoundsLikeSpeechToADetector(t *testing.T) {
+	pcm := Encode(strings.Repeat("啊", 20), 8000) // the same character again and again
+	var power float64
+	for _, v := range pcm {
+		power += float64(v) * float64(v)
+	}
+	if level := 10*math.Log10(power/float64(len(pcm))) - 90.3; level < -19 || level > -15 {
+		t.Errorf("level %.1f dBFS", level)
+	}
+	w := words(strings.Repeat("啊", 20))
+	last := [2]int{-1, -1}
+	for _, word := range w {
+		for place, data := range word {
+			low, high := tones(place, data)
+			if last == [2]int{low, high} {
+				t.Fatal("a pair of tones lasts longer than 20 ms")
+			}
+			last = [2]int{low, high}
+		}
+	}
+	if d, n := Duration("你好吗"), len(Encode("你好吗", 8000)); d.Milliseconds()*8 != int64(n) || n != 5*1280 {
+		t.Errorf("Duration %v, %d samples", d, n)
+	}
+}
+
 func TestBadRates(t *testing.T) {
 	for _, rate := range []int{0, -8000, 7999, 11025, 44100, 96000} {
 		if _, err := NewDecoder(rate); err == nil {
