@@ -28,6 +28,8 @@ var allowed = map[string]string{
 	"internal/amd":        "internal/audio internal/turn",
 	"internal/dialogue":   "internal/campaign internal/nlu internal/phone internal/speech",
 
+	"internal/dialogue/rehearse": "internal/dialogue internal/nlu internal/speech",
+
 	"internal/call":      "internal/amd internal/audio internal/campaign internal/dialogue internal/mailbox internal/nlu internal/pbx internal/phone internal/speech internal/turn",
 	"internal/scheduler": "internal/call internal/campaign internal/compliance internal/pacing internal/phone",
 	"internal/outbox":    "internal/campaign",
@@ -48,7 +50,7 @@ var allowed = map[string]string{
 	"adapter/speech/funasr": "internal/audio internal/speech",
 	"adapter/speech/espeak": "internal/audio internal/speech",
 	"adapter/speech/cache":  "internal/audio internal/speech",
-	"adapter/nlu/keyword":   "internal/nlu internal/speech",
+	"adapter/nlu/keyword":   "internal/dialogue internal/nlu internal/speech", // dialogue: one table of stop words
 	"adapter/store":         "internal/api internal/campaign internal/outbox internal/phone internal/scheduler internal/speech",
 	"adapter/archive/local": "internal/audio internal/call internal/campaign",
 	"adapter/webhook":       "internal/outbox",
@@ -56,7 +58,9 @@ var allowed = map[string]string{
 	"config":  "internal/audio internal/compliance internal/phone internal/speech",
 	"scripts": "",
 
-	"cmd/ringmaster": "config internal/app",
+	"internal/app/demo": "config internal/app internal/call internal/campaign internal/lab/...",
+
+	"cmd/ringmaster": "config internal/app internal/app/demo",
 	"cmd/rows":       "",
 
 	// The lab: instruments and lab parts. Only app (demo), cmd and tests use it.

@@ -15,7 +15,7 @@ import (
 )
 
 //go:embed base.yaml
-var baseYAML string
+var baseYAML string //nolint:gochecknoglobals // an embedded file
 
 // Compile reads a script. file is only used to name places. The error is of
 // type Problems: every mistake at once, each with line, column and, where one

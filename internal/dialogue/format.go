@@ -28,12 +28,13 @@ func formatters() map[string][]varType {
 		"digits":   {tDigits, tPhone, tText, tNumber},
 		"phone":    {tPhone, tDigits},
 		"last4":    {tDigits, tPhone, tText},
+		"grade":    {tGrade},
 	}
 }
 
 func defaultFormat(t varType) string {
 	switch t {
-	case tNumber, tAmount, tPercent, tDiscount, tDate, tTime, tDateTime, tDigits, tPhone:
+	case tNumber, tAmount, tPercent, tDiscount, tDate, tTime, tDateTime, tDigits, tPhone, tGrade:
 		return string(t)
 	}
 	return "text"
@@ -64,9 +65,9 @@ func spoken(format, value string, lang speech.Language, gender string, now time.
 		return value + " percent"
 	case "discount":
 		return discount(value, lang)
-	case "digits":
-		return spokenDigits(value, lang)
-	case "phone":
+	case "grade":
+		return spokenGrade(value, lang)
+	case "digits", "phone":
 		return spokenDigits(value, lang)
 	case "last4":
 		if r := []rune(value); len(r) > 4 {
@@ -77,6 +78,33 @@ func spoken(format, value string, lang speech.Language, gender string, now time.
 		return spokenTime(format, value, lang, now)
 	}
 	return value
+}
+
+// gradeOf is 0 for preschool, 1 to 12 else.
+func gradeOf(s string) (int, bool) {
+	if s == "preschool" {
+		return 0, true
+	}
+	n, err := strconv.Atoi(strings.TrimPrefix(s, "grade"))
+	return n, err == nil && strings.HasPrefix(s, "grade")
+}
+
+// spokenGrade: grade9 is 初三.
+func spokenGrade(value string, lang speech.Language) string {
+	n, ok := gradeOf(value)
+	switch {
+	case !ok || n < 0 || n > 12:
+		return value
+	case !chinese(lang):
+		return strings.Replace(value, "grade", "grade ", 1)
+	case n == 0:
+		return "幼儿园"
+	case n <= 6:
+		return string([]rune("一二三四五六")[n-1]) + "年级"
+	case n <= 9:
+		return "初" + string([]rune("一二三")[n-7])
+	}
+	return "高" + string([]rune("一二三")[n-10])
 }
 
 // discount: 0.8 and 8 are both 8折, 0.85 and 8.5 are both 八五折, as it is said.

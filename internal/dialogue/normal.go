@@ -66,7 +66,7 @@ func simplified(r rune) rune {
 	return r
 }
 
-// simple is read only.
+//nolint:gochecknoglobals // a table, read only
 var simple = pairs("訴轉電話聯繫騷擾煩來嗎無個沒會說講還為麼機號碼刪斷擺絡經領導請給對係點聽談問題檢舉報錯買賣價錢貴時間開後過這裡們幫專員订務種屎搵啲見難觸",
 	"诉转电话联系骚扰烦来吗无个没会说讲还为么机号码删断摆络经领导请给对系点听谈问题检举报错买卖价钱贵时间开后过这里们帮专员订务种屎揾啲见难触")
 

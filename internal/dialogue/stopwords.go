@@ -7,7 +7,7 @@ import (
 
 // phrases is the table of FindStop by first character, read only. Every
 // occurrence is judged by the words around it.
-var phrases = buildPhrases()
+var phrases = buildPhrases() //nolint:gochecknoglobals // a table, read only
 
 func buildPhrases() map[rune][]phrase {
 	out := map[rune][]phrase{}

@@ -161,6 +161,8 @@ func slotType(kind string) varType {
 		return tDigits
 	case "phone":
 		return tPhone
+	case "grade":
+		return tGrade
 	case "date":
 		return tDate
 	case "time":

@@ -30,10 +30,11 @@ const (
 	tDigits   varType = "digits"
 	tPhone    varType = "phone"
 	tEnum     varType = "enum"
+	tGrade    varType = "grade" // school: preschool, grade1 to grade12
 )
 
 func varTypes() []string {
-	return []string{"text", "name", "number", "amount", "percent", "discount", "bool", "date", "time", "datetime", "digits", "phone", "enum"}
+	return []string{"text", "name", "number", "amount", "percent", "discount", "bool", "date", "time", "datetime", "digits", "phone", "enum", "grade"}
 }
 
 // maxValue bounds the text of one customer value that may be spoken.
@@ -65,6 +66,11 @@ func canonical(t varType, values []string, v any) (string, error) {
 		return at.Format(layoutOf(t)), nil
 	case tDigits, tPhone:
 		return canonicalDigits(s)
+	case tGrade:
+		if n, ok := gradeOf(s); !ok || n < 0 || n > 12 {
+			return "", fmt.Errorf("%q is not preschool or grade1 to grade12", clip(s, 40))
+		}
+		return s, nil
 	case tEnum:
 		for _, e := range values {
 			if e == s {

@@ -9,7 +9,9 @@ import (
 )
 
 // everything is what is listened for when a question expects nothing in
-// particular. Read only.
+// particular.
+//
+//nolint:gochecknoglobals // a table, read only
 var everything = func() []nlu.Expectation {
 	var out []nlu.Expectation
 	for _, i := range []nlu.Intent{"stop", "complaint", "human", "abuse", "wrong_person", "busy", "callback", "price_objection", "time_objection", "not_interested",
@@ -58,7 +60,9 @@ func whole(alternatives string) *regexp.Regexp {
 	return regexp.MustCompile(`^` + lead + `(?:` + alternatives + `)(?: ?(?:` + alternatives + `))*` + trail + `$`)
 }
 
-// lexicon is read only.
+// lexicon is what is known without being told.
+//
+//nolint:gochecknoglobals // a table, read only
 var lexicon = map[nlu.Intent]entry{
 	"affirm": {
 		whole: whole(`对|是|系|好|行|可以|没问题|冇问题|没错|嗯|要|要得|得|中|成|同意|愿意|方便|有空|有时间|有兴趣|感兴趣|需要|想|想要|确认|确定|当然|必须|ok|okay|yes|yeah|yep|yup|sure|of course|certainly|absolutely|definitely|right|correct|go ahead|fine|good|great|sounds good|all right|alright|ھەئە|ماقۇل|بولىدۇ`),

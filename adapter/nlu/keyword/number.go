@@ -38,7 +38,7 @@ func digitOf(r rune) (byte, bool) {
 var (
 	digitFiller = regexp.MustCompile(`^(?:\||嗯|呃|额|那个|然后|空格|杠|横杠|转|-| )+`)
 	digitWords  = regexp.MustCompile(`^(?:zero|oh|one|two|three|four|five|six|seven|eight|nine)(?: |\||$)`)
-	enDigit     = map[string]byte{"zero": '0', "oh": '0', "one": '1', "two": '2', "three": '3', "four": '4', "five": '5', "six": '6', "seven": '7', "eight": '8', "nine": '9'} // read only
+	enDigit     = map[string]byte{"zero": '0', "oh": '0', "one": '1', "two": '2', "three": '3', "four": '4', "five": '5', "six": '6', "seven": '7', "eight": '8', "nine": '9'} //nolint:gochecknoglobals // a table, read only
 	unit        = regexp.MustCompile(`^(?:十|百|千|万|亿|元|块|毛|岁|号楼|点|月|日|年|个|折|%|percent)`)
 )
 
@@ -294,8 +294,9 @@ func parseWhole(s string) (float64, bool) {
 }
 
 var (
+	//nolint:gochecknoglobals // a table, read only
 	enTens = map[string]float64{"ten": 10, "eleven": 11, "twelve": 12, "thirteen": 13, "fourteen": 14, "fifteen": 15, "sixteen": 16, "seventeen": 17, "eighteen": 18, "nineteen": 19,
-		"twenty": 20, "thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "seventy": 70, "eighty": 80, "ninety": 90} // read only
+		"twenty": 20, "thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "seventy": 70, "eighty": 80, "ninety": 90}
 	enWords = regexp.MustCompile(`(?:(?:^|[ |])(?:zero|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|thirteen|fourteen|fifteen|sixteen|seventeen|eighteen|nineteen|twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety|hundred|thousand|million|and|a))+`)
 )
 

@@ -102,7 +102,9 @@ func isDigit(r rune) bool { return r >= '0' && r <= '9' }
 
 func isLatin(r rune) bool { return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' }
 
-// simple is read only: traditional characters of the lexicon.
+// simple: traditional characters of the lexicon.
+//
+//nolint:gochecknoglobals // a table, read only
 var simple = func() map[rune]rune {
 	from := []rune("這個點鐘號週禮後兩幾歲級報課數學語貴錢時間沒開會現對係問題誰邊話聯繫電來過請說講麼嗎為畀雲買賣價謝興機業務聽訴轉擾煩無還訂單萬億廣東國慶節陽聖誕從頭樣緊車體應該優惠親愛擔讓當興趣變難麗頁麥廳")
 	to := []rune("这个点钟号周礼后两几岁级报课数学语贵钱时间没开会现对系问题谁边话联系电来过请说讲么吗为俾云买卖价谢兴机业务听诉转扰烦无还订单万亿广东国庆节阳圣诞从头样紧车体应该优惠亲爱担让当兴趣变难丽页麦厅")
