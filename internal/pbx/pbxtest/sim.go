@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"maps"
 	"sort"
+	"strings"
 	"sync"
 	"time"
+	"unicode"
 
 	"ringmaster/internal/lab/twin/callee"
 	"ringmaster/internal/mailbox"
@@ -249,6 +251,11 @@ func (s *Sim) route(req pbx.OriginateRequest) (string, callee.Script, error) {
 	if req.RingTimeout < time.Second || req.RingTimeout > 180*time.Second {
 		return "", callee.Script{}, fmt.Errorf("%w: ring timeout %v is not 1 s to 180 s", pbx.ErrRefused, req.RingTimeout)
 	}
+	for name, value := range req.Headers {
+		if strings.ContainsFunc(name+value, unicode.IsControl) {
+			return "", callee.Script{}, fmt.Errorf("%w: a control character in a SIP header", pbx.ErrRefused)
+		}
+	}
 	if (req.To.Agent == "") == req.To.Number.IsZero() {
 		return "", callee.Script{}, fmt.Errorf("%w: dial either a number or an agent", pbx.ErrRefused)
 	}
@@ -341,7 +348,7 @@ func (s *Sim) Health() pbx.Health {
 func (s *Sim) newLeg(req pbx.OriginateRequest, key string, script callee.Script) *simLeg {
 	call := &callee.Call{
 		ID: string(req.ID), Rang: time.Now(),
-		ShownNumber: req.CallerID.Number.Dial(), ShownName: req.CallerID.Name, Headers: maps.Clone(req.Headers),
+		ShownNumber: req.CallerID.Number.Dial(), ShownName: oneLine(req.CallerID.Name), Headers: maps.Clone(req.Headers),
 	}
 	call.Record.FirstAudible = -1
 	s.calls[key] = append(s.calls[key], call)
@@ -350,6 +357,16 @@ func (s *Sim) newLeg(req pbx.OriginateRequest, key string, script callee.Script)
 		events: mailbox.New[pbx.Event](10000), plays: map[string]*simPlay{}, records: map[string]time.Time{},
 		stop: make(chan struct{}),
 	}
+}
+
+// oneLine leaves out what would end a line of SIP.
+func oneLine(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return -1
+		}
+		return r
+	}, s)
 }
 
 // start needs the lock.

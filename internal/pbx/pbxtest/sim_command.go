@@ -169,6 +169,8 @@ func (l *simLeg) Transfer(ctx context.Context, to pbx.Target) error {
 		switch {
 		case to.Queue != "":
 			key = "q:" + to.Queue
+		case to.Agent == "" && to.Number.IsZero():
+			return refuse("nobody to hand over to")
 		case to.Agent == "":
 			key = "n:" + to.Number.Dial()
 		}

@@ -271,6 +271,9 @@ func (l *simLeg) end(h pbx.Hungup) {
 		h.Q850 = h.ReasonQ850
 	}
 	h.At, h.Answered = now, l.up
+	if l.up {
+		h.SIP = 200
+	}
 	l.part(h)
 	if l.deaf {
 		l.sim.lost[l.req.ID] = l

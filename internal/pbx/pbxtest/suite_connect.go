@@ -1,0 +1,219 @@
+package pbxtest
+
+import (
+	"errors"
+	"slices"
+	"time"
+
+	"ringmaster/internal/audio"
+	"ringmaster/internal/lab/twin/callee"
+	"ringmaster/internal/pbx"
+)
+
+func connectGuarantees() []guarantee {
+	return []guarantee{
+		{"T01 two legs hear each other", false, bridged},
+		{"T02 handed over and back", false, transferAnswered},
+		{"T03 handed over, declined", false, transferDeclined},
+		{"T04 handed over, no answer", false, transferNoAnswer},
+		{"T05 the caller hangs up in mid-transfer", false, transferAbandoned},
+		{"T06 the caller hangs up after it", false, transferCallerLeaves},
+		{"T07 handed over to nobody", false, transferNowhere},
+		{"T08 a supervisor listens", false, monitored},
+	}
+}
+
+// talker speaks a tone again and again after a moment.
+func talker(hz float64) callee.Script {
+	return callee.Script{Ring: 100 * ms, Keep: true, Steps: []callee.Step{{Wait: 100 * ms}, {Say: callee.Tone(hz, 200*ms, 8000)}, {Again: true}}}
+}
+
+// hears waits until a phone has heard a tone, mostly, since it was asked.
+func (s *stage) hears(p Phone, hz float64) {
+	s.Helper()
+	calls := p.Calls()
+	from := len(calls[len(calls)-1].Record.Heard)
+	s.eventually("the other's tone is heard", func() bool {
+		calls := p.Calls()
+		heard := calls[len(calls)-1].Record.Heard[from:]
+		audible := 0
+		for at := 0; at+frameSamples <= len(heard); at += frameSamples {
+			if callee.Audible(heard[at : at+frameSamples]) {
+				audible++
+			}
+		}
+		return audible > 20 && share(heard, hz) > 0.7
+	})
+}
+
+// T01: and each gets Bridged with the other's name.
+func bridged(s *stage) {
+	a, b := s.lab.Callee(s.T, talker(600)), s.lab.Callee(s.T, talker(1000))
+	one, two := s.answered(a), s.answered(b)
+	if err := one.Bridge(s.Context(), two.ID()); err != nil {
+		s.Fatal(err)
+	}
+	if e := await[pbx.Bridged](s, one); e.Other != two.ID() {
+		s.Errorf("%+v", e)
+	}
+	if e := await[pbx.Bridged](s, two); e.Other != one.ID() {
+		s.Errorf("%+v", e)
+	}
+	s.hears(a, 1000)
+	s.hears(b, 600)
+	s.hangup(two)
+	if e := await[pbx.Unbridged](s, one); e.Other != two.ID() {
+		s.Errorf("%+v", e)
+	}
+	if err := one.Bridge(s.Context(), "no-such-leg"); !errors.Is(err, pbx.ErrRefused) && !errors.Is(err, pbx.ErrGone) {
+		s.Errorf("with nobody: %v", err)
+	}
+	s.hangup(one)
+}
+
+func (s *stage) transfer(leg pbx.Leg, agent Phone, timeout time.Duration) {
+	s.Helper()
+	if err := leg.Transfer(s.Context(), pbx.Target{Agent: agent.Endpoint().Agent, Timeout: timeout}); err != nil {
+		s.Fatalf("transfer: %v", err)
+	}
+}
+
+// T02: they hear each other; when the agent leaves, the caller is ours again.
+func transferAnswered(s *stage) {
+	if s.lab.Agent == nil {
+		s.without("agents")
+	}
+	script := talker(1000)
+	script.Limit = 3 * time.Second
+	caller, agent := s.lab.Callee(s.T, talker(600)), s.lab.Agent(s.T, script)
+	leg, m := s.talking(caller)
+	s.transfer(leg, agent, 5*time.Second)
+	if e := await[pbx.Bridged](s, leg); e.Other == "" || e.Other == leg.ID() {
+		s.Errorf("%+v", e)
+	}
+	s.hears(caller, 1000)
+	s.hears(agent, 600)
+	await[pbx.Unbridged](s, leg)
+	_ = m.Close()
+	again := s.open(leg, audio.FormatSlin)
+	before := s.now(caller).Record.Audible
+	s.write(again, callee.Tone(1500, 400*ms, 8000))
+	s.eventually("we are heard again", func() bool { return s.now(caller).Record.Audible >= before+300*ms })
+	if h := s.hangup(leg); h.By != pbx.ByLocal {
+		s.Errorf("%+v", h)
+	}
+	s.gone(leg)
+}
+
+// T03: the caller never left us.
+func transferDeclined(s *stage) {
+	if s.lab.Agent == nil {
+		s.without("agents")
+	}
+	for reason, code := range map[string]int{"declined": 603, "busy": 486} {
+		agent := s.lab.Agent(s.T, callee.Script{Ring: 200 * ms, Reject: code})
+		caller := s.lab.Callee(s.T, callee.Script{Keep: true})
+		leg, m := s.talking(caller)
+		s.transfer(leg, agent, 5*time.Second)
+		s.write(m, callee.Tone(700, 600*ms, 8000))
+		if e := await[pbx.TransferEnded](s, leg); e.Reason != reason || e.Cause != s.lab.Cause(code) {
+			s.Errorf("%d: %+v", code, e)
+		}
+		s.eventually("we were heard all the time", func() bool { return s.now(caller).Record.Audible >= 560*ms })
+		s.hangup(leg)
+	}
+}
+
+// T04: after the target's own time.
+func transferNoAnswer(s *stage) {
+	if s.lab.Agent == nil {
+		s.without("agents")
+	}
+	agent := s.lab.Agent(s.T, callee.Script{Never: true})
+	leg, _ := s.talking(s.lab.Callee(s.T, callee.Script{}))
+	began := time.Now()
+	s.transfer(leg, agent, time.Second)
+	if e := await[pbx.TransferEnded](s, leg); e.Reason != "no_answer" {
+		s.Errorf("%+v", e)
+	}
+	if d := time.Since(began); d < 900*ms || d > 2*time.Second+s.lab.Patience {
+		s.Errorf("after %v", d)
+	}
+	if c := s.over(agent); !c.Answered.IsZero() {
+		s.Errorf("%+v", c)
+	}
+	s.hangup(leg)
+}
+
+// T05: the agent's telephone stops ringing.
+func transferAbandoned(s *stage) {
+	if s.lab.Agent == nil {
+		s.without("agents")
+	}
+	agent := s.lab.Agent(s.T, callee.Script{Never: true})
+	leg, _ := s.talking(s.lab.Callee(s.T, callee.Script{Limit: time.Second}))
+	s.transfer(leg, agent, 30*time.Second)
+	events, h := s.rest(leg)
+	if h.By != pbx.ByRemote || !h.Answered || slices.Contains(events, "Bridged") {
+		s.Errorf("%v %+v", events, h)
+	}
+	if c := s.over(agent); !c.Answered.IsZero() {
+		s.Errorf("the agent saw %+v", c)
+	}
+	s.gone(leg)
+}
+
+// T06: the agent is let go.
+func transferCallerLeaves(s *stage) {
+	if s.lab.Agent == nil {
+		s.without("agents")
+	}
+	agent := s.lab.Agent(s.T, callee.Script{})
+	leg, _ := s.talking(s.lab.Callee(s.T, callee.Script{Limit: 2 * time.Second}))
+	s.transfer(leg, agent, 5*time.Second)
+	await[pbx.Bridged](s, leg)
+	if _, h := s.rest(leg); h.By != pbx.ByRemote {
+		s.Errorf("%+v", h)
+	}
+	if c := s.over(agent); c.ByCallee {
+		s.Errorf("the agent saw %+v", c)
+	}
+	s.gone(leg)
+}
+
+// T07: refused, or told as unreachable.
+func transferNowhere(s *stage) {
+	leg, _ := s.talking(s.lab.Callee(s.T, callee.Script{}))
+	err := leg.Transfer(s.Context(), pbx.Target{Agent: "no-such-agent", Timeout: time.Second})
+	switch {
+	case err == nil:
+		if e := await[pbx.TransferEnded](s, leg); e.Reason != "unreachable" {
+			s.Errorf("%+v", e)
+		}
+	case !errors.Is(err, pbx.ErrRefused):
+		s.Errorf("%v, want ErrRefused", err)
+	}
+	if err := leg.Transfer(s.Context(), pbx.Target{Timeout: time.Second}); !errors.Is(err, pbx.ErrRefused) {
+		s.Errorf("to nobody: %v, want ErrRefused", err)
+	}
+	s.hangup(leg)
+}
+
+// T08: the supervisor hears the caller, the caller does not hear him.
+func monitored(s *stage) {
+	if s.lab.Agent == nil {
+		s.without("agents")
+	}
+	caller, boss := s.lab.Callee(s.T, talker(600)), s.lab.Agent(s.T, talker(1000))
+	leg, _ := s.talking(caller)
+	watch := s.answered(boss)
+	if err := leg.Monitor(s.Context(), watch.ID(), pbx.Listen); err != nil {
+		s.Fatal(err)
+	}
+	s.hears(boss, 600)
+	if got := share(s.now(caller).Record.Heard, 1000); got > 0.3 {
+		s.Errorf("the caller hears the supervisor: %.2f", got)
+	}
+	s.hangup(leg)
+	s.hangup(watch)
+}

@@ -1,0 +1,419 @@
+package pbxtest
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"time"
+
+	"ringmaster/internal/audio"
+	"ringmaster/internal/lab/twin/callee"
+	"ringmaster/internal/pbx"
+)
+
+// frameSamples is 20 ms at callee.Rate.
+const frameSamples = callee.FrameSamples
+
+// share is how much of the audible frames is a tone of hz, 0 to 1.
+func share(samples []int16, hz float64) float64 {
+	sum, n := 0.0, 0
+	for at := 0; at+frameSamples <= len(samples); at += frameSamples {
+		if f := samples[at : at+frameSamples]; callee.Audible(f) {
+			sum += callee.Power(f, hz)
+			n++
+		}
+	}
+	if n == 0 {
+		return 0
+	}
+	return sum / float64(n)
+}
+
+// melody is a text of tones, 120 ms each, whose order shows loss, repetition
+// and disorder.
+func melody() (notes []float64, samples []int16) {
+	for _, hz := range []float64{600, 1500, 900, 2100, 1200, 750, 1800, 1050} {
+		notes = append(notes, hz)
+		samples = append(samples, callee.Tone(hz, 120*ms, 9000)...)
+	}
+	return notes, samples
+}
+
+// sings checks that samples hold the melody once, whole and in order; slack is
+// how many 20 ms frames may be missing or too many.
+func sings(samples []int16, slack int) error {
+	notes, whole := melody()
+	var got []float64
+	frames := 0
+	for at := 0; at+frameSamples/2 <= len(samples); at += frameSamples / 2 {
+		f := samples[at:min(at+frameSamples, len(samples))]
+		if !callee.Audible(f) {
+			continue
+		}
+		frames++
+		best, power := 0.0, 0.0
+		for _, hz := range notes {
+			if p := callee.Power(f, hz); p > power {
+				best, power = hz, p
+			}
+		}
+		if power > 0.7 && (len(got) == 0 || got[len(got)-1] != best) {
+			got = append(got, best)
+		}
+	}
+	if !slices.Equal(got, notes) {
+		return fmt.Errorf("heard the notes %v, want %v", got, notes)
+	}
+	if want := len(whole) / (frameSamples / 2); frames < want-2*slack-4 || frames > want+2*slack+4 {
+		return fmt.Errorf("heard %d half frames, want %d", frames, want)
+	}
+	return nil
+}
+
+// at turns samples at callee.Rate into those of a format.
+func at(f audio.Format, samples []int16) []int16 {
+	if f.Rate == callee.Rate {
+		return samples
+	}
+	up, _ := callee.Upsample(nil, samples, 0)
+	return up
+}
+
+// listen reads the callee for so long, as samples at callee.Rate.
+func (s *stage) listen(m pbx.Media, d time.Duration) []int16 {
+	s.Helper()
+	var heard []int16
+	var f audio.Frame
+	for want := int(m.Format().Samples(d)); want > 0; want -= len(f.Samples) {
+		if err := m.ReadFrame(&f); err != nil {
+			s.Fatalf("read: %v after %d samples", err, len(heard))
+		}
+		if m.Format().Rate == callee.Rate {
+			heard = append(heard, f.Samples...)
+		} else {
+			heard = callee.Downsample(heard, f.Samples)
+		}
+	}
+	return heard
+}
+
+// write hands sound over and fails the test if it is not taken.
+func (s *stage) write(m pbx.Media, samples []int16) {
+	s.Helper()
+	if err := m.WriteFrame(audio.Frame{Samples: at(m.Format(), samples)}); err != nil {
+		s.Fatalf("write: %v", err)
+	}
+}
+
+func soundGuarantees() []guarantee {
+	return []guarantee{
+		{"S01 sound to the callee", false, soundOut},
+		{"S02 sound from the callee", false, soundIn},
+		{"S03 the clock of what is read", false, soundClock},
+		{"S04 writing waits", false, soundBackpressure},
+		{"S05 drain", false, soundDrain},
+		{"S06 flush", false, soundFlush},
+		{"S07 flush overtakes", false, soundOvertaken},
+		{"S08 the line is never dead", false, soundSilence},
+		{"S09 interruption", false, soundBargeIn},
+		{"S10 a second opening replaces the first", false, soundReopened},
+		{"S11 the end of the leg", false, soundEnd},
+		{"S12 whole frames only", false, soundWhole},
+	}
+}
+
+func formats() []audio.Format {
+	return []audio.Format{audio.FormatSlin, audio.FormatSlin16, audio.FormatULaw, audio.FormatALaw}
+}
+
+// S01: once, whole, in order, in every format.
+func soundOut(s *stage) {
+	_, tune := melody()
+	for _, f := range formats() {
+		p := s.lab.Callee(s.T, callee.Script{Keep: true})
+		leg := s.answered(p)
+		m := s.open(leg, f)
+		s.write(m, tune)
+		if err := m.Drain(s.Context()); err != nil {
+			s.Fatal(err)
+		}
+		s.eventually("the callee heard all of it", func() bool { return s.now(p).Record.Audible > 880*ms })
+		s.hangup(leg)
+		if err := sings(s.over(p).Record.Heard, 2); err != nil {
+			s.Errorf("%v: %v", f, err)
+		}
+	}
+}
+
+// S02: the same in the other direction.
+func soundIn(s *stage) {
+	_, tune := melody()
+	for _, f := range formats() {
+		p := s.lab.Callee(s.T, callee.Script{Steps: []callee.Step{{Wait: 300 * ms}, {Say: tune}}})
+		leg := s.answered(p)
+		m := s.open(leg, f)
+		if err := sings(s.listen(m, 1600*ms), 2); err != nil {
+			s.Errorf("%v: %v", f, err)
+		}
+		s.hangup(leg)
+	}
+}
+
+// S03: Pos counts every sample, lost ones included, and time goes by as on
+// the wall.
+func soundClock(s *stage) {
+	p := s.lab.Callee(s.T, callee.Script{Noise: 100})
+	_, m := s.talking(p)
+	var f audio.Frame
+	if err := m.ReadFrame(&f); err != nil {
+		s.Fatal(err)
+	}
+	next, began := f.Pos+int64(len(f.Samples)), time.Now()
+	first := next
+	for range 100 {
+		if err := m.ReadFrame(&f); err != nil {
+			s.Fatal(err)
+		}
+		if f.Pos != next+int64(f.Lost) {
+			s.Fatalf("position %d with %d lost after %d", f.Pos, f.Lost, next)
+		}
+		next = f.Pos + int64(len(f.Samples))
+	}
+	clock, wall := m.Format().Duration(next-first), time.Since(began)
+	if clock < wall-400*ms || clock > wall+400*ms {
+		s.Errorf("%v of sound in %v", clock, wall)
+	}
+}
+
+// S04: no more than about half a second is taken ahead.
+func soundBackpressure(s *stage) {
+	p := s.lab.Callee(s.T, callee.Script{})
+	_, m := s.talking(p)
+	began := time.Now()
+	for range 20 {
+		s.write(m, callee.Tone(700, 100*ms, 8000))
+	}
+	if d := time.Since(began); d < 1000*ms || d > 2500*ms {
+		s.Errorf("2 s of sound were taken in %v", d)
+	}
+	if played := m.Played(); played < 900*ms || played > 2*time.Second {
+		s.Errorf("played %v", played)
+	}
+}
+
+// S05: Drain returns when all was heard, not before, and Played says so.
+func soundDrain(s *stage) {
+	p := s.lab.Callee(s.T, callee.Script{})
+	_, m := s.talking(p)
+	began := time.Now()
+	s.write(m, callee.Tone(700, 400*ms, 8000))
+	if err := m.Drain(s.Context()); err != nil {
+		s.Fatal(err)
+	}
+	if d := time.Since(began); d < 360*ms || d > 1200*ms {
+		s.Errorf("drained after %v", d)
+	}
+	if m.Played() != 400*ms {
+		s.Errorf("played %v of 400 ms", m.Played())
+	}
+	s.eventually("all of it was heard", func() bool { return s.now(p).Record.Audible >= 380*ms })
+	if err := m.Drain(s.Context()); err != nil {
+		s.Errorf("nothing queued: %v", err)
+	}
+}
+
+// S06: what Flush reports is what was heard, to a frame or two, and nothing is
+// heard after it; afterwards the leg speaks again.
+func soundFlush(s *stage) {
+	p := s.lab.Callee(s.T, callee.Script{})
+	_, m := s.talking(p)
+	done := make(chan error, 1)
+	go func() { done <- m.WriteFrame(audio.Frame{Samples: callee.Tone(700, 3*time.Second, 8000)}) }()
+	s.eventually("it is heard", func() bool { return s.now(p).Record.Audible > 500*ms })
+	heard, err := m.Flush()
+	if err != nil {
+		s.Fatal(err)
+	}
+	<-done
+	time.Sleep(300 * ms)
+	audible := s.now(p).Record.Audible
+	if diff := heard - audible; diff < -60*ms || diff > 60*ms {
+		s.Errorf("flush reports %v, the callee heard %v", heard, audible)
+	}
+	time.Sleep(400 * ms)
+	if later := s.now(p).Record.Audible; later != audible {
+		s.Errorf("%v were heard after the flush", later-audible)
+	}
+	if m.Played() != heard {
+		s.Errorf("played %v, flushed at %v", m.Played(), heard)
+	}
+	s.write(m, callee.Tone(700, 200*ms, 8000))
+	s.eventually("it is heard again", func() bool { return s.now(p).Record.Audible >= audible+160*ms })
+}
+
+// S07: a Drain and a WriteFrame that Flush overtakes say so.
+func soundOvertaken(s *stage) {
+	p := s.lab.Callee(s.T, callee.Script{})
+	_, m := s.talking(p)
+	wrote, drained := make(chan error, 1), make(chan error, 1)
+	s.write(m, callee.Tone(700, 300*ms, 8000))
+	go func() { drained <- m.Drain(s.Context()) }()
+	go func() { wrote <- m.WriteFrame(audio.Frame{Samples: callee.Tone(700, 3*time.Second, 8000)}) }()
+	time.Sleep(100 * ms)
+	if _, err := m.Flush(); err != nil {
+		s.Fatal(err)
+	}
+	for name, c := range map[string]chan error{"write": wrote, "drain": drained} {
+		select {
+		case err := <-c:
+			if !errors.Is(err, pbx.ErrFlushed) {
+				s.Errorf("%s: %v, want ErrFlushed", name, err)
+			}
+		case <-time.After(s.lab.Patience):
+			s.Errorf("%s still waits", name)
+		}
+	}
+}
+
+// S08: silence is sound too: a callee whose line is dead hangs up.
+func soundSilence(s *stage) {
+	p := s.lab.Callee(s.T, callee.Script{})
+	_, m := s.talking(p)
+	s.write(m, callee.Tone(700, 100*ms, 8000))
+	if err := m.Drain(s.Context()); err != nil {
+		s.Fatal(err)
+	}
+	before := s.now(p).Record
+	time.Sleep(1500 * ms)
+	after := s.now(p).Record
+	if missing := after.Missing - before.Missing; missing > 12 {
+		s.Errorf("%d of about 75 frames never came", missing)
+	}
+	if after.Audible-before.Audible > 40*ms {
+		s.Errorf("%v of silence were audible", after.Audible-before.Audible)
+	}
+}
+
+// S09: from the callee's first word to our silence.
+func soundBargeIn(s *stage) {
+	p := s.lab.Callee(s.T, callee.Script{Steps: []callee.Step{{BargeIn: 400 * ms}, {Say: callee.Tone(900, 800*ms, 8000)}}})
+	_, m := s.talking(p)
+	go func() { _ = m.WriteFrame(audio.Frame{Samples: callee.Tone(700, 5*time.Second, 8000)}) }()
+	var f audio.Frame
+	for {
+		if err := m.ReadFrame(&f); err != nil {
+			s.Fatal(err)
+		}
+		if callee.Audible(f.Samples) {
+			break
+		}
+	}
+	if _, err := m.Flush(); err != nil {
+		s.Fatal(err)
+	}
+	time.Sleep(500 * ms)
+	r := s.now(p).Record
+	if len(r.BargeIns) != 1 {
+		s.Fatalf("%+v", r)
+	}
+	if d := r.BargeIns[0].LastAudible - r.BargeIns[0].Onset; d > 200*ms {
+		s.Errorf("we were heard for %v after the interruption began", d)
+	} else {
+		s.Logf("silent %v after the interruption began", d)
+	}
+}
+
+// S10: and the first ends.
+func soundReopened(s *stage) {
+	p := s.lab.Callee(s.T, callee.Script{Keep: true})
+	leg, first := s.talking(p)
+	second := s.open(leg, audio.FormatSlin16)
+	var f audio.Frame
+	ended := make(chan error, 1)
+	go func() {
+		for {
+			if err := first.ReadFrame(&f); err != nil {
+				ended <- err
+				return
+			}
+		}
+	}()
+	select {
+	case err := <-ended:
+		if !errors.Is(err, io.EOF) {
+			s.Errorf("the first: %v, want io.EOF", err)
+		}
+	case <-time.After(s.lab.Patience):
+		s.Error("the first one still reads")
+	}
+	_, tune := melody()
+	s.write(second, tune)
+	if err := second.Drain(s.Context()); err != nil {
+		s.Fatal(err)
+	}
+	s.hangup(leg)
+	if err := sings(s.over(p).Record.Heard, 2); err != nil {
+		s.Error(err)
+	}
+}
+
+// S11: the leg's end ends its audio: readers, writers and waiters return.
+func soundEnd(s *stage) {
+	p := s.lab.Callee(s.T, callee.Script{Limit: 800 * ms})
+	leg, m := s.talking(p)
+	errs := make(chan error, 3)
+	go func() {
+		var f audio.Frame
+		var err error
+		for err == nil {
+			err = m.ReadFrame(&f)
+		}
+		if !errors.Is(err, io.EOF) {
+			err = fmt.Errorf("read: %w, want io.EOF", err)
+		} else {
+			err = nil
+		}
+		errs <- err
+	}()
+	go func() {
+		if m.WriteFrame(audio.Frame{Samples: callee.Tone(700, 20*time.Second, 8000)}) == nil {
+			errs <- errors.New("20 s were written in one")
+			return
+		}
+		errs <- nil
+	}()
+	_, h := s.rest(leg)
+	if h.By != pbx.ByRemote {
+		s.Errorf("%+v", h)
+	}
+	for range 2 {
+		select {
+		case err := <-errs:
+			if err != nil {
+				s.Error(err)
+			}
+		case <-time.After(s.lab.Patience):
+			s.Fatal("a reader or writer still waits")
+		}
+	}
+	if err := m.Drain(s.Context()); err == nil {
+		s.Error("drain after the end: nil, but not all of it was heard")
+	}
+	if err := m.Close(); err != nil {
+		s.Errorf("close: %v", err)
+	}
+	s.gone(leg)
+}
+
+// S12: half a frame is refused and leaves nothing behind.
+func soundWhole(s *stage) {
+	p := s.lab.Callee(s.T, callee.Script{})
+	leg, m := s.talking(p)
+	for _, n := range []int{0, 1, frameSamples - 1, frameSamples + 1} {
+		if err := m.WriteFrame(audio.Frame{Samples: make([]int16, n)}); err == nil {
+			s.Errorf("%d samples were taken", n)
+		}
+	}
+	s.hangup(leg)
+}
