@@ -6,11 +6,12 @@ import (
 	"ringmaster/internal/audio"
 )
 
-// A gap at least this long is loss at once; a shorter one only when the frames
-// after it do not catch up (a network's burst after a stall does).
+// A gap at least sureGap long is loss at once. A shorter lag is loss only when
+// it lasts for catchUp: after a stall of the network its frames come in a
+// burst and the lag is gone.
 const (
 	sureGap    = 200 * time.Millisecond
-	catchUp    = 5 // frames
+	catchUp    = 100 * time.Millisecond
 	toleration = 40 * time.Millisecond
 )
 
@@ -21,22 +22,25 @@ const (
 type sampleClock struct {
 	format audio.Format
 	start  time.Time
-	next   int64 // position after the last frame
-	lags   [catchUp]int64
-	n      int
+	next   int64     // position after the last frame
+	behind time.Time // since when frames have been late; zero if they are not
+	least  int64     // smallest lag since then, in samples
 }
 
 // place returns the position of a frame of so many samples that came at now.
 func (c *sampleClock) place(now time.Time, samples int) int64 {
-	ended := c.format.Samples(now.Sub(c.start))
-	lag := ended - c.next - int64(samples) // how far the frame is behind the clock
-	if lag >= c.format.Samples(sureGap) {
+	// How far the frame is behind the clock.
+	lag := c.format.Samples(now.Sub(c.start)) - c.next - int64(samples)
+	switch {
+	case lag < c.format.Samples(toleration):
+		c.behind = time.Time{}
+	case c.behind.IsZero() && lag < c.format.Samples(sureGap):
+		c.behind, c.least = now, lag
+	case c.behind.IsZero():
 		c.skip(lag)
-	} else {
-		c.lags[c.n%catchUp] = lag
-		c.n++
-		if least := c.least(); c.n >= catchUp && least >= c.format.Samples(toleration) {
-			c.skip(least)
+	default:
+		if c.least = min(c.least, lag); now.Sub(c.behind) >= catchUp {
+			c.skip(c.least)
 		}
 	}
 	pos := c.next
@@ -44,17 +48,9 @@ func (c *sampleClock) place(now time.Time, samples int) int64 {
 	return pos
 }
 
-func (c *sampleClock) least() int64 {
-	m := c.lags[0]
-	for _, l := range c.lags[1:] {
-		m = min(m, l)
-	}
-	return m
-}
-
 // skip counts whole frames as lost.
 func (c *sampleClock) skip(lag int64) {
 	n := int64(c.format.FrameSamples())
 	c.next += lag / n * n
-	c.n = 0
+	c.behind = time.Time{}
 }
