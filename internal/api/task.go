@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -96,7 +97,8 @@ func (s *Server) acceptTask(c *gin.Context, req taskRequest, body []byte) (taskV
 	if missing := info.Missing(person); len(missing) > 0 {
 		fields := make([]FieldError, 0, len(missing))
 		for _, m := range missing {
-			fields = append(fields, FieldError{"variables." + m, "the script needs it and the contact lacks it"})
+			name, why, _ := strings.Cut(m, ": ")
+			fields = append(fields, FieldError{"variables." + name, "the script needs it: " + why})
 		}
 		return taskView{}, false, problem(http.StatusUnprocessableEntity, "contact lacks variables of the script", "set them with POST /api/v1/contacts", fields...)
 	}

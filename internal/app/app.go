@@ -1,0 +1,297 @@
+package app
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"ringmaster/adapter/archive/local"
+	"ringmaster/adapter/nlu/keyword"
+	"ringmaster/adapter/speech/cache"
+	"ringmaster/adapter/store"
+	"ringmaster/adapter/webhook"
+	"ringmaster/config"
+	"ringmaster/internal/api"
+	"ringmaster/internal/call"
+	"ringmaster/internal/campaign"
+	"ringmaster/internal/compliance"
+	"ringmaster/internal/nlu"
+	"ringmaster/internal/outbox"
+	"ringmaster/internal/pacing"
+	"ringmaster/internal/pbx"
+	"ringmaster/internal/scheduler"
+	"ringmaster/internal/speech"
+)
+
+// Options of an App. What is nil is made from the configuration.
+type Options struct {
+	Config config.Config
+	Log    *slog.Logger
+	// Switches, Recognizer, Synthesizer and Understander replace what the
+	// configuration names (demo, tests).
+	Switches     map[string]pbx.Switch
+	Recognizer   speech.Recognizer
+	Synthesizer  speech.Synthesizer
+	Understander nlu.Understander
+	// Watch sees every call while it runs and its outcome.
+	Watch func(Sight)
+}
+
+// Sight is one thing to see of a call: a note while it runs, or its outcome.
+type Sight struct {
+	Attempt campaign.Attempt
+	Note    *call.Note
+	Outcome *campaign.Outcome
+}
+
+// App is the whole controller.
+type App struct {
+	cfg       config.Config
+	log       *slog.Logger
+	store     *store.Store
+	archive   *local.Archive
+	prompts   *cache.Cache
+	library   *library
+	fleet     *fleet
+	caller    *caller
+	scheduler *scheduler.Scheduler
+	outbox    *outbox.Worker
+	api       *api.Server
+	metrics   *metrics
+	hours     compliance.Hours
+}
+
+// New wires everything and migrates the database; nothing runs yet. On error
+// whatever was opened is closed again.
+func New(ctx context.Context, o Options) (a *App, err error) {
+	if o.Log == nil {
+		o.Log = slog.Default()
+	}
+	a = &App{cfg: o.Config, log: o.Log, hours: compliance.DefaultHours()}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, a.Close())
+			a = nil
+		}
+	}()
+	if err = a.connectStore(ctx); err != nil {
+		return
+	}
+	if _, err = a.store.Migrate(ctx, store.Latest); err != nil {
+		return
+	}
+	if !o.Config.Recordings.Disabled {
+		if a.archive, err = local.New(o.Config.Recordings.Dir); err != nil {
+			return
+		}
+	}
+	if a.library, err = newLibrary(ctx, a.store, o.Config.Tenant.ID, o.Config.Scripts, o.Log); err != nil {
+		return
+	}
+	if a.fleet, err = newFleet(o); err != nil {
+		return
+	}
+	recognizer, err := newRecognizer(o)
+	if err != nil {
+		return
+	}
+	if a.prompts, err = newVoice(ctx, o); err != nil {
+		return
+	}
+	if o.Understander == nil {
+		o.Understander = keyword.New()
+	}
+	a.caller = &caller{cfg: o.Config, log: o.Log, fleet: a.fleet, library: a.library, prompts: a.prompts, watch: o.Watch,
+		deps: call.Deps{Recognizer: recognizer, Synthesizer: a.prompts, Understander: o.Understander, Log: o.Log}}
+	if a.archive != nil {
+		a.caller.deps.Recorder = a.archive
+	}
+	if err = a.wire(); err != nil {
+		return
+	}
+	return a, nil
+}
+
+func (a *App) connectStore(ctx context.Context) error {
+	d := a.cfg.Database
+	number, err := d.NumberKey.Key()
+	if err != nil {
+		return err
+	}
+	crypt, err := d.CryptKey.Key()
+	if err != nil {
+		return err
+	}
+	var old [][]byte
+	for _, s := range d.OldCryptKeys {
+		k, err := s.Key()
+		if err != nil {
+			return err
+		}
+		old = append(old, k)
+	}
+	a.store, err = store.Open(ctx, store.Config{Dialect: d.Dialect, DSN: d.DSN.Reveal(), NumberKey: number, Crypt: crypt, OldCrypt: old, Log: a.log})
+	return err
+}
+
+// wire connects scheduler, outbox and API to what was opened.
+func (a *App) wire() error {
+	var endpoints []webhook.Endpoint
+	var names []string
+	for _, w := range a.cfg.Webhooks {
+		endpoints = append(endpoints, webhook.Endpoint{Name: w.Name, URL: w.URL, Secret: []byte(w.Secret.Reveal()), Idempotent: w.Idempotent, AllowPrivate: w.AllowPrivate})
+		names = append(names, w.Name)
+	}
+	sender, err := webhook.New(endpoints)
+	if err != nil {
+		return err
+	}
+	a.outbox = outbox.New(outbox.Config{Owner: a.cfg.Controller.ID}, a.store.Outbox(), sender, a.log)
+	d := a.cfg.Dialling
+	a.scheduler = scheduler.New(scheduler.Config{
+		Owner: a.cfg.Controller.ID, Concurrency: d.Concurrency, CPS: pacing.CPS{Rate: d.CPS, Burst: max(1, int(d.CPS))},
+		Budget: scheduler.Budget{PerDay: d.PerDay, PerWeek: d.PerWeek}, Rules: a.rules(),
+	}, a.store, a.caller, messages(a.cfg.Tenant.ID, names), a.log)
+	a.metrics = newMetrics(a)
+	a.api = api.New(api.Deps{
+		Store: a.store, Archive: a.archive, Log: a.log, Script: a.library.info,
+		Hours: a.judgeHours, TenantZone: a.cfg.Tenant.Zone, TenantRegion: a.cfg.Tenant.Region,
+		Lab: a.fleet.lab(), Task: a.standingTask, Wake: a.scheduler.Wake, Cancel: a.scheduler.Cancel,
+		Ready: a.Ready, Metrics: a.metrics.handler(),
+	})
+	return nil
+}
+
+func (a *App) rules() compliance.Rules {
+	regions := a.cfg.Dialling.Regions
+	if len(regions) == 0 {
+		regions = []string{a.cfg.Tenant.Region}
+	}
+	return compliance.Rules{compliance.DoNotCall{}, compliance.TollFraud{Regions: regions}, compliance.Late{Grace: a.cfg.Dialling.Late}, a.hours}
+}
+
+func (a *App) judgeHours(at time.Time, p campaign.Person, purpose campaign.Purpose) compliance.Verdict {
+	return a.hours.Check(at, compliance.Act{Channel: compliance.Voice, Number: p.Number, Purpose: purpose, Lab: p.Number.IsLab(), DueAt: at}, compliance.Facts{Zone: p.Zone})
+}
+
+// standingTask is the task that single POSTs of a script join.
+func (a *App) standingTask(tenant, script string, purpose campaign.Purpose) campaign.Task {
+	retry := campaign.DefaultRetry()
+	if r := a.cfg.Dialling.Retry; r.MaxTries > 0 {
+		retry.MaxTries = r.MaxTries
+	}
+	if r := a.cfg.Dialling.Retry; len(r.Delay) > 0 {
+		retry.Delay = map[campaign.Disposition]time.Duration{}
+		for d, delay := range r.Delay {
+			retry.Delay[campaign.Disposition(d)] = delay
+		}
+	}
+	return campaign.Task{ID: uuid.Must(uuid.NewV7()), Tenant: tenant, Name: script, Script: script, Purpose: purpose, Standing: true,
+		State: campaign.TaskRunning, Pool: "default", Retry: retry, CreatedAt: time.Now()}
+}
+
+// Handler is the REST API.
+func (a *App) Handler() http.Handler { return a.api }
+
+// Store is for commands that work on the database alone.
+func (a *App) Store() *store.Store { return a.store }
+
+// CreateKey makes an API key and returns it; only its hash is kept.
+func (a *App) CreateKey(ctx context.Context, name string, scopes []string, expires time.Time) (string, error) {
+	return CreateKey(ctx, a.store, a.cfg.Tenant.ID, name, scopes, expires)
+}
+
+// CreateKey makes an API key in a store.
+func CreateKey(ctx context.Context, st api.Store, tenant, name string, scopes []string, expires time.Time) (string, error) {
+	secret := make([]byte, 24)
+	if _, err := rand.Read(secret); err != nil {
+		return "", err
+	}
+	key := "rm_" + base64.RawURLEncoding.EncodeToString(secret)
+	return key, st.SaveAPIKey(ctx, api.APIKey{ID: uuid.Must(uuid.NewV7()), Tenant: tenant, Name: name, Hash: api.HashKey(key),
+		Scopes: scopes, ExpiresAt: expires, CreatedAt: time.Now()})
+}
+
+// Run works until ctx ends: then no call is started any more, live calls may
+// finish within the grace, and what is left is hung up.
+func (a *App) Run(ctx context.Context) error {
+	linkCtx, stopLinks := context.WithCancel(context.WithoutCancel(ctx))
+	callCtx, stopCalls := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer stopCalls(nil)
+	outboxCtx, stopOutbox := context.WithCancel(context.WithoutCancel(ctx))
+	var links, deliveries sync.WaitGroup
+	var once sync.Once
+	var failure error
+	fail := func(err error) {
+		if err != nil && !errors.Is(err, context.Canceled) {
+			once.Do(func() { failure = err })
+		}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	for name, sw := range a.fleet.switches() {
+		links.Go(func() {
+			if err := sw.Run(linkCtx); err != nil && linkCtx.Err() == nil {
+				fail(fmt.Errorf("exchange %s: %w", name, err))
+				cancel()
+			}
+		})
+	}
+	deliveries.Go(func() { fail(a.outbox.Run(outboxCtx)) })
+	stopGrace := context.AfterFunc(ctx, func() {
+		if live := a.scheduler.Stats().Live; live > 0 {
+			a.log.Info("stopping: live calls may finish", "live", live, "grace", a.cfg.Controller.Grace)
+		}
+		time.AfterFunc(a.cfg.Controller.Grace, func() { stopCalls(errors.New("controller stops")) })
+	})
+	fail(a.scheduler.Run(ctx, callCtx))
+	cancel()
+	stopGrace()
+	a.outbox.Wake()
+	stopOutbox()
+	deliveries.Wait()
+	stopLinks()
+	links.Wait()
+	return failure
+}
+
+// Close closes what New opened.
+func (a *App) Close() error {
+	var errs []error
+	if a.prompts != nil {
+		errs = append(errs, a.prompts.Close())
+	}
+	if a.store != nil {
+		errs = append(errs, a.store.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// Ready says what must be well for calls to be made.
+func (a *App) Ready(ctx context.Context) []api.Check {
+	checks := []api.Check{{Name: "database", OK: true}}
+	if err := a.store.Ping(ctx); err != nil {
+		checks[0] = api.Check{Name: "database", Why: err.Error()}
+	}
+	any, why := false, ""
+	for name, sw := range a.fleet.switches() {
+		h := sw.Health()
+		any = any || h.Up
+		if !h.Up {
+			why += name + ": " + h.Reason + " "
+		}
+	}
+	return append(checks, api.Check{Name: "pbx", OK: any, Why: why})
+}
+
+// Metrics registers further collectors (the demo's, tests').
+func (a *App) Metrics() prometheus.Registerer { return a.metrics.registry }

@@ -1,0 +1,139 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"ringmaster/adapter/speech/cache"
+	"ringmaster/config"
+	"ringmaster/internal/api"
+	"ringmaster/internal/call"
+	"ringmaster/internal/campaign"
+	"ringmaster/internal/compliance"
+	"ringmaster/internal/dialogue"
+	"ringmaster/internal/pbx"
+	"ringmaster/internal/scheduler"
+	"ringmaster/internal/speech"
+)
+
+// caller turns attempts into calls (scheduler.Caller).
+type caller struct {
+	cfg     config.Config
+	log     *slog.Logger
+	fleet   *fleet
+	library *library
+	prompts *cache.Cache
+	deps    call.Deps
+	watch   func(Sight)
+}
+
+// Free is how many calls may be started now.
+func (c *caller) Free() int { return c.fleet.free() }
+
+// Prepare finds script and line and warms the prompts, so that nothing has to
+// be synthesized when somebody answers.
+func (c *caller) Prepare(ctx context.Context, a campaign.Attempt) (scheduler.Call, error) {
+	sc, err := c.library.current(ctx, a.Tenant, a.Task.Script)
+	if errors.Is(err, api.ErrNotFound) {
+		return nil, fmt.Errorf("script %s is not published", a.Task.Script)
+	} else if err != nil {
+		return nil, fmt.Errorf("%w: %w", scheduler.ErrNotNow, err)
+	}
+	who := customer(a.Person, sc)
+	if missing := sc.Missing(who); len(missing) > 0 {
+		return nil, fmt.Errorf("contact lacks variables of the script: %v", missing)
+	}
+	if !c.fleet.serves(a.Person.Number) {
+		return nil, errors.New("no trunk serves this sort of number: a lab extension needs a trunk marked lab, any other number one that is not")
+	}
+	l := c.fleet.take(a.Person.Number, a.Task.Trunk)
+	if l == nil {
+		return nil, fmt.Errorf("%w: no line is free", scheduler.ErrNotNow)
+	}
+	p := &prepared{caller: c, attempt: a, script: sc, customer: who, line: l}
+	if err := c.warm(ctx, p); err != nil {
+		c.fleet.release(l)
+		return nil, fmt.Errorf("%w: voice is not ready: %w", scheduler.ErrNotNow, err)
+	}
+	return p, nil
+}
+
+func (c *caller) warm(ctx context.Context, p *prepared) error {
+	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+	defer cancel()
+	var us []speech.Utterance
+	for _, l := range p.script.PromptsAt(p.customer, time.Now()) {
+		us = append(us, speech.Utterance{Text: l.Text, Language: l.Language, Voice: l.Voice, Format: p.line.node.format})
+	}
+	return c.prompts.Warm(ctx, us, nil)
+}
+
+// Adopt ends the leg of a placed attempt whose controller died.
+func (c *caller) Adopt(ctx context.Context, a campaign.Attempt) (campaign.Outcome, error) {
+	sw := c.fleet.named(a.Placed.PBX)
+	if sw == nil {
+		return campaign.Outcome{StartedAt: a.PlacedAt, EndedAt: time.Now(), Disposition: campaign.Uncertain,
+			Reason: "controller_died: its exchange is not configured any more"}, nil
+	}
+	return call.Abandoned(ctx, sw, a)
+}
+
+// prepared is a call that only needs to be placed.
+type prepared struct {
+	caller   *caller
+	attempt  campaign.Attempt
+	script   *dialogue.Script
+	customer dialogue.Customer
+	line     *line
+}
+
+// Placement is what is written before the exchange hears of the call.
+func (p *prepared) Placement() campaign.Placement {
+	return campaign.Placement{PBX: p.line.node.cfg.Name, Trunk: p.line.trunk.cfg.Name, CallerID: p.line.trunk.callerID, ScriptVersion: p.script.Info().Version}
+}
+
+// Act is what the gates judge.
+func (p *prepared) Act() compliance.Act {
+	a := p.attempt
+	return compliance.Act{Channel: compliance.Voice, Person: a.Person.ID.String(), Number: a.Person.Number, Purpose: a.Task.Purpose,
+		Jurisdiction: a.Task.Jurisdiction, CallerID: p.line.trunk.callerID, Script: a.Task.Script,
+		Lab: p.line.trunk.cfg.Lab && a.Person.Number.IsLab(), DueAt: a.DueAt}
+}
+
+// Discard gives the line back.
+func (p *prepared) Discard() { p.caller.fleet.release(p.line) }
+
+// Run places the call and stays with it until its end.
+func (p *prepared) Run(ctx context.Context, log scheduler.InputLog) campaign.Outcome {
+	defer p.caller.fleet.release(p.line)
+	c, a := p.caller, p.attempt
+	limits := call.DefaultLimits()
+	limits.Ring, limits.Duration = c.cfg.Dialling.RingTimeout, c.cfg.Dialling.MaxDuration
+	if d := p.script.Info().Duration; d > 0 {
+		limits.Duration = min(limits.Duration, d)
+	}
+	deps := c.deps
+	deps.Switch = p.line.node.sw
+	deps.Input = func(in call.Logged) {
+		log.Append(scheduler.InputRecord{At: in.At, Kind: string(in.Kind), Data: in.Data})
+	}
+	if c.watch != nil {
+		deps.Observe = func(n call.Note) { c.watch(Sight{Attempt: a, Note: &n}) }
+	}
+	o := call.Run(ctx, call.Plan{
+		Attempt: a, Script: p.script, Customer: p.customer, Format: p.line.node.format, Limits: limits, Hotwords: p.script.Info().Hotwords,
+		Target: p.line.node.target,
+		Request: pbx.OriginateRequest{
+			ID: pbx.LegID(a.ID.String()), To: pbx.Endpoint{Trunk: p.line.trunk.cfg.Name, Number: a.Person.Number},
+			CallerID: pbx.CallerID{Number: p.line.trunk.callerID}, RingTimeout: limits.Ring,
+			MaxDuration: limits.Duration + time.Minute, Tag: a.Contact.ID.String(),
+		},
+	}, deps)
+	if c.watch != nil {
+		c.watch(Sight{Attempt: a, Outcome: &o})
+	}
+	return o
+}

@@ -1,0 +1,222 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"log/slog"
+	"os"
+	"time"
+
+	"ringmaster/adapter/archive/local"
+	"ringmaster/adapter/store"
+	"ringmaster/config"
+	"ringmaster/internal/audio"
+	"ringmaster/internal/pbx"
+	"ringmaster/internal/speech"
+)
+
+// Finding is what the doctor says of one part.
+type Finding struct {
+	Part   string
+	OK     bool
+	Detail string
+	Fix    string // what to do
+}
+
+// ConnectStore opens the database of a configuration as it is.
+func ConnectStore(ctx context.Context, c config.Config, log *slog.Logger) (*store.Store, error) {
+	a := &App{cfg: c, log: log}
+	if err := a.connectStore(ctx); err != nil {
+		return nil, errors.Join(err, a.Close())
+	}
+	return a.store, nil
+}
+
+// OpenStore opens the database and brings its schema up to date.
+func OpenStore(ctx context.Context, c config.Config, log *slog.Logger) (*store.Store, error) {
+	st, err := ConnectStore(ctx, c, log)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := st.Migrate(ctx, store.Latest); err != nil {
+		return nil, errors.Join(err, st.Close())
+	}
+	return st, nil
+}
+
+// Prober is an exchange that can try its media path without calling anybody.
+type Prober interface {
+	// ProbeMedia opens an audio leg that belongs to no call and closes it.
+	ProbeMedia(ctx context.Context, f audio.Format) error
+}
+
+// Doctor checks one part after the other; each has its own time limit, and a
+// part that fails does not keep the next from being checked.
+func Doctor(ctx context.Context, c config.Config) iter.Seq[Finding] {
+	return func(yield func(Finding) bool) {
+		log := slog.New(slog.DiscardHandler)
+		checks := []func(context.Context, config.Config, *slog.Logger, func(Finding) bool) bool{
+			checkDatabase, checkPBX, checkVoice, checkRecognizers, checkArchive,
+		}
+		for _, check := range checks {
+			ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+			more := check(ctx, c, log, yield)
+			cancel()
+			if !more {
+				return
+			}
+		}
+	}
+}
+
+func checkDatabase(ctx context.Context, c config.Config, log *slog.Logger, yield func(Finding) bool) bool {
+	st, err := ConnectStore(ctx, c, log)
+	if err != nil {
+		return yield(Finding{Part: "database", Detail: err.Error(), Fix: "check database.dsn: host, port, user, password, and that the database exists (CREATE DATABASE ringmaster CHARACTER SET utf8mb4)"})
+	}
+	defer func() { _ = st.Close() }()
+	have, newest, err := st.Version(ctx)
+	switch {
+	case err != nil:
+		return yield(Finding{Part: "database", Detail: err.Error(), Fix: "the user needs SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER, INDEX, DROP, REFERENCES on the database"})
+	case have < newest:
+		return yield(Finding{Part: "database", OK: true, Detail: fmt.Sprintf("%s answers; schema version %d, newest is %d: `ringmaster serve` or `migrate` brings it up", c.Database.Dialect, have, newest)})
+	}
+	return yield(Finding{Part: "database", OK: true, Detail: fmt.Sprintf("%s answers; schema version %d", c.Database.Dialect, have)})
+}
+
+func checkPBX(ctx context.Context, c config.Config, log *slog.Logger, yield func(Finding) bool) bool {
+	probe := c
+	probe.Controller.ID += "-doctor" // never take the event socket from a running controller
+	f, err := newFleet(Options{Config: probe, Log: log})
+	if err != nil {
+		return yield(Finding{Part: "pbx", Detail: err.Error(), Fix: "mend the pbx section of the configuration"})
+	}
+	for _, n := range f.nodes {
+		if !checkNode(ctx, n, yield) {
+			return false
+		}
+	}
+	return true
+}
+
+func checkNode(ctx context.Context, n *node, yield func(Finding) bool) bool {
+	ctx, cancel := context.WithTimeout(ctx, 8*time.Second)
+	defer cancel()
+	done := make(chan struct{})
+	runCtx, stop := context.WithCancel(ctx)
+	go func() { defer close(done); _ = n.sw.Run(runCtx) }()
+	defer func() { stop(); <-done }()
+	h := waitUp(ctx, n.sw)
+	part := "pbx " + n.cfg.Name
+	if !h.Up {
+		return yield(Finding{Part: part, Detail: h.Reason, Fix: "is Asterisk running, http.conf and ari.conf enabled, the URL, user and password right? docs/asterisk.md has the lines"})
+	}
+	if !yield(Finding{Part: part, OK: true, Detail: "commands and events work; version " + h.Version}) {
+		return false
+	}
+	p, ok := n.sw.(Prober)
+	if !ok {
+		return true
+	}
+	if err := p.ProbeMedia(ctx, n.format); err != nil {
+		return yield(Finding{Part: part + " media", Detail: err.Error(), Fix: "load chan_websocket and res_http_websocket (Asterisk 22.8 or later), or set media.transport: rtp"})
+	}
+	return yield(Finding{Part: part + " media", OK: true, Detail: "an audio leg opens and closes in " + n.format.String()})
+}
+
+func waitUp(ctx context.Context, sw pbx.Switch) pbx.Health {
+	for {
+		h := sw.Health()
+		if h.Up {
+			return h
+		}
+		timer := time.NewTimer(50 * time.Millisecond)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return h
+		}
+	}
+}
+
+func checkVoice(ctx context.Context, c config.Config, log *slog.Logger, yield func(Finding) bool) bool {
+	list := c.Speech.Synthesizers
+	if len(list) == 0 {
+		list = []config.Synthesizer{{Name: "espeak", Kind: "espeak"}}
+	}
+	for _, s := range list {
+		f := Finding{Part: "voice " + s.Name}
+		start := time.Now()
+		syn, err := synthesizer(ctx, s)
+		if err == nil {
+			err = sayOnce(ctx, syn)
+		}
+		if err != nil {
+			f.Detail, f.Fix = err.Error(), "install it (apt-get install espeak-ng) or correct speech.synthesizers"
+		} else {
+			f.OK, f.Detail = true, fmt.Sprintf("spoke in %d ms", time.Since(start).Milliseconds())
+		}
+		if !yield(f) {
+			return false
+		}
+	}
+	return true
+}
+
+func sayOnce(ctx context.Context, s speech.Synthesizer) error {
+	syn, err := s.Synthesize(ctx, speech.Utterance{Text: "您好", Language: "cmn", Format: audio.FormatSlin})
+	if err != nil {
+		return err
+	}
+	defer func() { _ = syn.Close() }()
+	if n, err := syn.Read(make([]int16, 160)); n == 0 && err != nil {
+		return fmt.Errorf("no audio came: %w", err)
+	}
+	return nil
+}
+
+func checkRecognizers(ctx context.Context, c config.Config, log *slog.Logger, yield func(Finding) bool) bool {
+	for _, r := range c.Speech.Recognizers {
+		f := Finding{Part: "recognizer " + r.Name}
+		start := time.Now()
+		rec, err := recognizer(Options{Config: c, Log: log}, r)
+		if err == nil {
+			err = hearOnce(ctx, rec)
+		}
+		if err != nil {
+			f.Detail, f.Fix = err.Error(), "is the recognition server running at "+r.URL+"? docs/speech.md says how to start one"
+		} else {
+			f.OK, f.Detail = true, fmt.Sprintf("opened a stream in %d ms", time.Since(start).Milliseconds())
+		}
+		if !yield(f) {
+			return false
+		}
+	}
+	return true
+}
+
+func hearOnce(ctx context.Context, r speech.Recognizer) error {
+	rec, err := r.Recognize(ctx, speech.RecognizeOptions{Format: audio.FormatSlin, Language: "cmn"})
+	if err != nil {
+		return err
+	}
+	defer func() { _ = rec.Close() }()
+	return rec.Write(audio.Frame{Samples: make([]int16, 160)})
+}
+
+func checkArchive(_ context.Context, c config.Config, _ *slog.Logger, yield func(Finding) bool) bool {
+	if c.Recordings.Disabled {
+		return yield(Finding{Part: "recordings", OK: true, Detail: "disabled by configuration"})
+	}
+	if _, err := local.New(c.Recordings.Dir); err != nil {
+		return yield(Finding{Part: "recordings", Detail: err.Error(), Fix: "make recordings.dir a folder that this user may write"})
+	}
+	if st, err := os.Stat(c.Recordings.Dir); err == nil && st.Mode().Perm()&0o007 != 0 {
+		return yield(Finding{Part: "recordings", Detail: "the folder is open to every user of this machine", Fix: "chmod 750 " + c.Recordings.Dir})
+	}
+	return yield(Finding{Part: "recordings", OK: true, Detail: c.Recordings.Dir + " can be written"})
+}

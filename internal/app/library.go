@@ -1,0 +1,133 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	"ringmaster/adapter/store"
+	"ringmaster/config"
+	"ringmaster/internal/api"
+	"ringmaster/internal/campaign"
+	"ringmaster/internal/dialogue"
+	"ringmaster/scripts"
+)
+
+// library holds compiled scripts by version. The database is the truth; files
+// are imported as versions, by their hash.
+type library struct {
+	store  *store.Store
+	tenant string
+
+	mu       sync.Mutex
+	compiled map[string]*dialogue.Script // by tenant, ID and version
+}
+
+func newLibrary(ctx context.Context, st *store.Store, tenant string, c config.Scripts, log *slog.Logger) (*library, error) {
+	l := &library{store: st, tenant: tenant, compiled: map[string]*dialogue.Script{}}
+	if c.Shipped {
+		all, err := scripts.All()
+		if err != nil {
+			return nil, err
+		}
+		for _, f := range all {
+			if err := l.add(ctx, f.Path, f.Source, "shipped"); err != nil {
+				return nil, err
+			}
+		}
+	}
+	if c.Dir != "" {
+		if err := l.importDir(ctx, c.Dir, log); err != nil {
+			return nil, err
+		}
+	}
+	return l, nil
+}
+
+// importDir takes every script of a folder. One that does not compile is
+// reported and left out: its published version, if any, stays in force.
+func (l *library) importDir(ctx context.Context, dir string, log *slog.Logger) error {
+	return filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return fmt.Errorf("scripts.dir: %w", err)
+		}
+		if d.IsDir() || filepath.Ext(path) != ".yaml" || strings.HasSuffix(path, ".test.yaml") {
+			return nil
+		}
+		src, err := os.ReadFile(path)
+		if err == nil {
+			err = l.add(ctx, path, src, "file")
+		}
+		if err != nil {
+			log.Error("script was not imported", "file", path, "err", err)
+		}
+		return nil
+	})
+}
+
+func (l *library) add(ctx context.Context, path string, src []byte, by string) error {
+	sc, err := dialogue.Compile(path, src)
+	if err != nil {
+		return err
+	}
+	info := sc.Info()
+	if err := l.store.SaveScript(ctx, l.tenant, info.ID, info.Version, src, by); err != nil {
+		return fmt.Errorf("script %s cannot be stored: %w", info.ID, err)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.compiled[l.tenant+"/"+info.ID+"/"+info.Version] = sc
+	return nil
+}
+
+// current is the published version of a script; api.ErrNotFound if none is.
+func (l *library) current(ctx context.Context, tenant, id string) (*dialogue.Script, error) {
+	version, src, err := l.store.ScriptVersion(ctx, tenant, id)
+	if err != nil {
+		return nil, err
+	}
+	key := tenant + "/" + id + "/" + version
+	l.mu.Lock()
+	sc := l.compiled[key]
+	l.mu.Unlock()
+	if sc != nil {
+		return sc, nil
+	}
+	if sc, err = dialogue.Compile(id+".yaml", src); err != nil {
+		return nil, fmt.Errorf("published script %s does not compile any more: %w", id, err)
+	}
+	l.mu.Lock()
+	l.compiled[key] = sc
+	l.mu.Unlock()
+	return sc, nil
+}
+
+func (l *library) info(ctx context.Context, tenant, id string) (api.ScriptInfo, bool, error) {
+	sc, err := l.current(ctx, tenant, id)
+	if errors.Is(err, api.ErrNotFound) {
+		return api.ScriptInfo{}, false, nil
+	} else if err != nil {
+		return api.ScriptInfo{}, false, err
+	}
+	info := sc.Info()
+	return api.ScriptInfo{ID: info.ID, Version: info.Version, Purpose: info.Purpose,
+		Missing: func(p campaign.Person) []string { return sc.Missing(customer(p, sc)) }}, true, nil
+}
+
+// customer is a person as a script sees them.
+func customer(p campaign.Person, sc *dialogue.Script) dialogue.Customer {
+	c := dialogue.Customer{ID: p.ExternalID, Name: p.Name, Language: p.Language, Vars: p.Vars}
+	if c.Language == "" {
+		c.Language = sc.Info().Language
+	}
+	if s, ok := p.Vars["segment"].(string); ok {
+		c.Segment = s
+	}
+	return c
+}

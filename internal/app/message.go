@@ -1,0 +1,90 @@
+package app
+
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/google/uuid"
+
+	"ringmaster/internal/campaign"
+	"ringmaster/internal/scheduler"
+)
+
+// event is the body of a webhook. It names no telephone number: customer_id
+// and task_id are what a CRM joins by.
+type event struct {
+	Event         string               `json:"event"`
+	Version       int                  `json:"version"`
+	At            time.Time            `json:"at"`
+	Tenant        string               `json:"tenant"`
+	TaskID        uuid.UUID            `json:"task_id"`
+	CustomerID    string               `json:"customer_id"`
+	ScriptID      string               `json:"script_id"`
+	Ref           string               `json:"ref,omitempty"`
+	AttemptID     *uuid.UUID           `json:"attempt_id,omitempty"`
+	Try           int                  `json:"try,omitempty"`
+	ScriptVersion string               `json:"script_version,omitempty"`
+	Disposition   campaign.Disposition `json:"disposition,omitempty"`
+	Reason        string               `json:"reason,omitempty"`
+	AnsweredAt    *time.Time           `json:"answered_at,omitempty"`
+	EndedAt       *time.Time           `json:"ended_at,omitempty"`
+	TalkMS        int64                `json:"talk_ms,omitempty"`
+	Grade         string               `json:"grade,omitempty"`
+	Tags          []string             `json:"tags,omitempty"`
+	Slots         map[string]string    `json:"slots,omitempty"`
+	CallbackAt    *time.Time           `json:"callback_at,omitempty"`
+	NextTry       *time.Time           `json:"next_try,omitempty"`
+	Recordings    []uuid.UUID          `json:"recordings,omitempty"`
+	OptOut        string               `json:"opt_out,omitempty"`
+	Disclosure    *campaign.Disclosure `json:"disclosure,omitempty"`
+	Turns         []campaign.Turn      `json:"turns,omitempty"`
+}
+
+// messages builds what every configured receiver is told about an outcome: of
+// a call, or (no disposition) of a contact that is not called.
+func messages(tenant string, destinations []string) func(campaign.Attempt, campaign.Outcome) []scheduler.Message {
+	return func(a campaign.Attempt, o campaign.Outcome) []scheduler.Message {
+		if len(destinations) == 0 {
+			return nil
+		}
+		e := event{Event: "call.finished", Version: 1, At: time.Now().UTC(), Tenant: tenant, TaskID: a.Contact.ID, CustomerID: a.Person.ExternalID,
+			ScriptID: a.Task.Script, Ref: a.Contact.Ref, Reason: o.Reason}
+		if o.Disposition == "" {
+			e.Event = "task.not_called"
+		} else {
+			e.fill(a, o)
+		}
+		body, err := json.Marshal(e)
+		if err != nil { // a struct of strings and times always marshals
+			return nil
+		}
+		var out []scheduler.Message
+		for _, d := range destinations {
+			out = append(out, scheduler.Message{ID: uuid.Must(uuid.NewV7()), Tenant: tenant, Aggregate: d + "/" + a.Contact.ID.String(),
+				Kind: "webhook", Event: e.Event, Destination: d, Body: body})
+		}
+		return out
+	}
+}
+
+func (e *event) fill(a campaign.Attempt, o campaign.Outcome) {
+	e.AttemptID, e.Try, e.ScriptVersion, e.Disposition = &a.ID, a.Try, a.Placed.ScriptVersion, o.Disposition
+	e.AnsweredAt, e.EndedAt, e.NextTry, e.CallbackAt = pointer(o.AnsweredAt), pointer(o.EndedAt), pointer(o.NextTry), pointer(o.CallbackAt)
+	if o.Answered() {
+		e.TalkMS = o.EndedAt.Sub(o.AnsweredAt).Milliseconds()
+	}
+	e.Grade, e.Tags, e.Slots, e.Disclosure, e.Turns = o.Grade, o.Tags, o.Slots, o.Disclosure, o.Turns
+	for _, r := range o.Recordings {
+		e.Recordings = append(e.Recordings, r.ID)
+	}
+	if o.OptOut != nil {
+		e.OptOut = o.OptOut.Reason
+	}
+}
+
+func pointer(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
+}

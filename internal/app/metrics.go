@@ -1,0 +1,112 @@
+package app
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// metrics are what Prometheus reads. Labels are codes and configured names,
+// never a person's.
+type metrics struct {
+	registry *prometheus.Registry
+	calls    *prometheus.CounterVec
+	talk     prometheus.Histogram
+	ring     prometheus.Histogram
+	degraded *prometheus.CounterVec
+	app      *App
+}
+
+func newMetrics(a *App) *metrics {
+	m := &metrics{app: a, registry: prometheus.NewRegistry(),
+		calls:    prometheus.NewCounterVec(prometheus.CounterOpts{Name: "ringmaster_calls_total", Help: "Finished attempts by disposition and trunk."}, []string{"disposition", "pbx", "trunk"}),
+		talk:     prometheus.NewHistogram(prometheus.HistogramOpts{Name: "ringmaster_talk_seconds", Help: "Length of conversations.", Buckets: []float64{1, 3, 5, 10, 20, 30, 60, 120, 300, 600}}),
+		ring:     prometheus.NewHistogram(prometheus.HistogramOpts{Name: "ringmaster_ring_seconds", Help: "Time from originate to answer.", Buckets: []float64{1, 2, 5, 10, 15, 20, 30, 45, 60}}),
+		degraded: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "ringmaster_degraded_calls_total", Help: "Calls in which a part failed."}, []string{"part"}),
+	}
+	m.registry.MustRegister(m.calls, m.talk, m.ring, m.degraded, m, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	watch := a.caller.watch
+	a.caller.watch = func(s Sight) {
+		m.saw(s)
+		if watch != nil {
+			watch(s)
+		}
+	}
+	return m
+}
+
+func (m *metrics) saw(s Sight) {
+	o := s.Outcome
+	if o == nil || o.NeverSent != "" {
+		return
+	}
+	m.calls.WithLabelValues(string(o.Disposition), s.Attempt.Placed.PBX, s.Attempt.Placed.Trunk).Inc()
+	if o.Answered() {
+		m.talk.Observe(o.EndedAt.Sub(o.AnsweredAt).Seconds())
+		m.ring.Observe(o.AnsweredAt.Sub(o.StartedAt).Seconds())
+	}
+	for _, part := range o.Degraded {
+		m.degraded.WithLabelValues(part).Inc()
+	}
+}
+
+func (m *metrics) handler() http.Handler {
+	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
+}
+
+var (
+	descLive    = prometheus.NewDesc("ringmaster_calls_live", "Calls in progress.", nil, nil)
+	descUp      = prometheus.NewDesc("ringmaster_pbx_up", "1 while commands and events of the exchange both work.", []string{"pbx"}, nil)
+	descLag     = prometheus.NewDesc("ringmaster_pbx_event_lag", "Unread events over all legs.", []string{"pbx"}, nil)
+	descDropped = prometheus.NewDesc("ringmaster_media_frames_dropped_total", "Audio frames dropped by us.", []string{"pbx"}, nil)
+	descOutbox  = prometheus.NewDesc("ringmaster_outbox_messages", "Messages by state.", []string{"state"}, nil)
+	descSched   = prometheus.NewDesc("ringmaster_attempts_total", "Attempts by what the scheduler did with them.", []string{"step"}, nil)
+	descStore   = prometheus.NewDesc("ringmaster_store_errors_total", "Database errors seen by the scheduler.", nil, nil)
+	descPrompts = prometheus.NewDesc("ringmaster_prompts_total", "Prompt cache by result.", []string{"result"}, nil)
+)
+
+// Describe implements prometheus.Collector.
+func (m *metrics) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{descLive, descUp, descLag, descDropped, descOutbox, descSched, descStore, descPrompts} {
+		ch <- d
+	}
+}
+
+// Collect reads what others count.
+func (m *metrics) Collect(ch chan<- prometheus.Metric) {
+	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
+	}
+	count := func(d *prometheus.Desc, v uint64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v), labels...)
+	}
+	st := m.app.scheduler.Stats()
+	gauge(descLive, float64(st.Live))
+	count(descStore, st.StoreErrors)
+	for step, n := range map[string]uint64{"claimed": st.Claimed, "placed": st.Placed, "finished": st.Finished, "postponed": st.Postponed, "refused": st.Refused, "orphaned": st.Orphans} {
+		count(descSched, n, step)
+	}
+	for name, sw := range m.app.fleet.switches() {
+		h, up := sw.Health(), 0.0
+		if h.Up {
+			up = 1
+		}
+		gauge(descUp, up, name)
+		gauge(descLag, float64(h.Lag), name)
+		count(descDropped, h.Dropped, name)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	if waiting, dead, err := m.app.store.Outbox().Depth(ctx); err == nil {
+		gauge(descOutbox, float64(waiting), "waiting")
+		gauge(descOutbox, float64(dead), "dead")
+	}
+	p := m.app.prompts.Stats()
+	for result, n := range map[string]int64{"hit": p.Hits, "miss": p.Misses, "synthesized": p.Synths, "error": p.Errors} {
+		count(descPrompts, uint64(max(0, n)), result)
+	}
+}

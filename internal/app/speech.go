@@ -1,0 +1,82 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"ringmaster/adapter/speech/cache"
+	"ringmaster/adapter/speech/espeak"
+	"ringmaster/adapter/speech/funasr"
+	"ringmaster/config"
+	"ringmaster/internal/speech"
+)
+
+// newRecognizer chains the configured recognizers: the first is used, the next
+// is its fallback. Adding a kind is one line here.
+func newRecognizer(o Options) (speech.Recognizer, error) {
+	if o.Recognizer != nil {
+		return o.Recognizer, nil
+	}
+	var chain speech.Recognizer
+	list := o.Config.Speech.Recognizers
+	for i := len(list) - 1; i >= 0; i-- {
+		r, err := recognizer(o, list[i])
+		if err != nil {
+			return nil, fmt.Errorf("recognizer %s: %w", list[i].Name, err)
+		}
+		if chain == nil {
+			chain = r
+		} else {
+			chain = cache.FallbackRecognizer(r, chain, cache.RecognitionTimeouts{Connect: timeout(list[i].Timeout, 3*time.Second)})
+		}
+	}
+	return chain, nil
+}
+
+func recognizer(o Options, c config.Recognizer) (speech.Recognizer, error) {
+	switch c.Kind {
+	case "funasr":
+		return funasr.New(funasr.Config{URL: c.URL, ConnectTimeout: timeout(c.Timeout, 3*time.Second), Logger: o.Log})
+	}
+	return nil, fmt.Errorf("kind %q is not known", c.Kind)
+}
+
+// newVoice chains the configured synthesizers behind the prompt cache.
+func newVoice(ctx context.Context, o Options) (*cache.Cache, error) {
+	chain, provider := o.Synthesizer, "given"
+	list := o.Config.Speech.Synthesizers
+	if chain == nil && len(list) == 0 {
+		list = []config.Synthesizer{{Name: "espeak", Kind: "espeak"}}
+	}
+	if chain == nil {
+		for i := len(list) - 1; i >= 0; i-- {
+			s, err := synthesizer(ctx, list[i])
+			if err != nil {
+				return nil, fmt.Errorf("synthesizer %s: %w", list[i].Name, err)
+			}
+			if chain == nil {
+				chain = s
+			} else {
+				chain = cache.Fallback(s, chain, cache.SynthesisTimeouts{FirstAudio: timeout(list[i].Timeout, 2*time.Second)})
+			}
+		}
+		provider = list[0].Kind + "/" + list[0].Name
+	}
+	return cache.New(chain, cache.Config{Provider: provider, Dir: o.Config.Speech.Cache.Dir, DiskBytes: o.Config.Speech.Cache.MaxBytes, Log: o.Log})
+}
+
+func synthesizer(ctx context.Context, c config.Synthesizer) (speech.Synthesizer, error) {
+	switch c.Kind {
+	case "espeak":
+		return espeak.New(ctx, espeak.Config{Program: c.Command, Timeout: timeout(c.Timeout, 10*time.Second)})
+	}
+	return nil, fmt.Errorf("kind %q is not known", c.Kind)
+}
+
+func timeout(d, otherwise time.Duration) time.Duration {
+	if d == 0 {
+		return otherwise
+	}
+	return d
+}
