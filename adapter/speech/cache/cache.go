@@ -177,7 +177,7 @@ func (c *Cache) fill(ctx context.Context, p *prompt, u speech.Utterance) {
 	}
 	c.misses.Add(1)
 	c.synths.Add(1)
-	err := c.fromProvider(ctx, p, u)
+	whole, err := c.fromProvider(ctx, p, u)
 	if err != nil {
 		if ctx.Err() == nil { // being given up is no failure
 			c.failures.Add(1)
@@ -187,6 +187,10 @@ func (c *Cache) fill(ctx context.Context, p *prompt, u speech.Utterance) {
 		return
 	}
 	p.finish(nil)
+	if !whole {
+		c.drop(p)
+		return
+	}
 	c.keep(p)
 	if c.disk == nil {
 		return
@@ -215,10 +219,16 @@ func (c *Cache) fromDisk(p *prompt) bool {
 	return true
 }
 
-func (c *Cache) fromProvider(ctx context.Context, p *prompt, u speech.Utterance) error {
+// degraded is what a synthesis may tell: it was not spoken by the provider that
+// was asked, and must be asked for again when that one is back.
+type degraded interface{ Degraded() bool }
+
+// fromProvider streams the provider's audio into a prompt; keep tells whether
+// it may be played again to others.
+func (c *Cache) fromProvider(ctx context.Context, p *prompt, u speech.Utterance) (keep bool, err error) {
 	syn, err := c.next.Synthesize(ctx, u)
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer syn.Close()
 	limit := int(u.Format.Samples(c.cfg.MaxAudio))
@@ -228,17 +238,18 @@ func (c *Cache) fromProvider(ctx context.Context, p *prompt, u speech.Utterance)
 		n, err := syn.Read(buf)
 		total += n
 		if total > limit {
-			return fmt.Errorf("%w: more than %v of audio for one prompt", speech.ErrProtocol, c.cfg.MaxAudio)
+			return false, fmt.Errorf("%w: more than %v of audio for one prompt", speech.ErrProtocol, c.cfg.MaxAudio)
 		}
 		end := errors.Is(err, io.EOF)
 		if n > 0 || end {
 			p.append(buf[:n], syn.Marks())
 		}
 		if end {
-			return nil
+			d, ok := syn.(degraded)
+			return !ok || !d.Degraded(), nil
 		}
 		if err != nil {
-			return err
+			return false, err
 		}
 	}
 }

@@ -241,6 +241,27 @@ func TestFailuresAreNotKept(t *testing.T) {
 	}
 }
 
+// What the second provider said in an emergency is not said for ever.
+func TestFallbackAudioIsNotKept(t *testing.T) {
+	dir := t.TempDir()
+	primary, secondary := &speechtest.Tones{Fail: speech.ErrUnavailable}, &speechtest.Tones{PerRune: 40 * time.Millisecond}
+	c := open(t, Fallback(primary, secondary, SynthesisTimeouts{}), Config{Dir: dir})
+	if samples, _, err := play(t, c, say("a")); err != nil || len(samples) != 320 {
+		t.Fatalf("%d samples, %v", len(samples), err)
+	}
+	c.workers.Wait()
+	if c.Cached(say("a")) || len(files(t, dir)) != 0 {
+		t.Error("the second provider's voice was kept")
+	}
+	primary.Fail = nil
+	if samples, _, err := play(t, c, say("a")); err != nil || len(samples) != 640 {
+		t.Errorf("%d samples, %v", len(samples), err)
+	}
+	if !c.Cached(say("a")) {
+		t.Error("the first provider's voice was not kept")
+	}
+}
+
 func files(t *testing.T, dir string) []string {
 	t.Helper()
 	names, err := filepath.Glob(filepath.Join(dir, "*", "*"))

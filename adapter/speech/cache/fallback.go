@@ -88,11 +88,11 @@ type fallbackSynthesis struct {
 	left      []int16
 	delivered int64 // samples given out
 	sincePump int64 // of these, from the pump in use
-	second    bool
 	firstErr  error
 	end       error
 
-	mu       sync.Mutex // guards what Marks and Close need
+	mu       sync.Mutex // guards what Marks, Degraded and Close need
+	second   bool
 	pump     *synthesisPump
 	marks    []speech.Mark // of the first provider, once it was given up
 	textBase int
@@ -161,17 +161,18 @@ func (s *fallbackSynthesis) next() error {
 
 // change gives the pump up and starts the second provider where it ended.
 func (s *fallbackSynthesis) change(err error, counter *atomic.Int64) error {
-	if s.second {
+	if s.Degraded() {
 		s.f.failed.Add(1)
 		s.pump.stop()
 		s.end = errors.Join(err, s.firstErr)
 		return s.end
 	}
-	s.second, s.firstErr = true, err
+	s.firstErr = err
 	counter.Add(1)
 	heard := s.utterance.Format.Duration(s.delivered)
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.second = true
 	marks := s.pump.currentMarks()
 	s.pump.stop()
 	for len(marks) > 0 && marks[len(marks)-1].At > heard {
@@ -199,6 +200,14 @@ func (s *fallbackSynthesis) Marks() []speech.Mark {
 		all = append(all, speech.Mark{Text: m.Text + s.textBase, At: m.At + s.timeBase})
 	}
 	return all
+}
+
+// Degraded tells whether the second provider spoke: a Cache in front does not
+// keep that.
+func (s *fallbackSynthesis) Degraded() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.second
 }
 
 // Close implements speech.Synthesis.

@@ -27,21 +27,20 @@ type media struct {
 	random *rand.Rand // reader only
 	keep   bool
 
-	mu        sync.Mutex
-	remote    netip.AddrPort
-	codec     codec
-	events    uint8
-	receiving bool // we told the peer that it may send
-	sending   bool // direction and mute allow us to send
-	muted     bool
-	heard     heard
-	changed   chan struct{} // closed and replaced whenever something was heard
-	packets   []Packet
-	sentLog   []Packet
-	digits    []Digit
-	digitTS   uint32
-	dropped   int // thrown away by Loss
-	strange   int // not RTP, or of no payload type that we know
+	mu      sync.Mutex
+	remote  netip.AddrPort
+	codec   codec
+	events  uint8
+	sending bool // direction and mute allow us to send
+	muted   bool
+	heard   heard
+	changed chan struct{} // closed and replaced whenever something was heard
+	packets []Packet
+	sentLog []Packet
+	digits  []Digit
+	digitTS uint32
+	dropped int // thrown away by Loss
+	strange int // not RTP, or of no payload type that we know
 
 	queue     []*sound
 	noise     []int16
@@ -104,7 +103,8 @@ func (m *media) connect(s session, c codec) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.remote, m.codec, m.events = s.remote, c, s.events
-	m.sending = s.remote.Port() != 0 && (s.direction == "sendrecv" || s.direction == "recvonly")
+	// Port 0 refuses the medium; the address 0.0.0.0 is a hold of the old kind.
+	m.sending = s.remote.Port() != 0 && !s.remote.Addr().IsUnspecified() && (s.direction == "sendrecv" || s.direction == "recvonly")
 }
 
 // read runs until the socket is closed.
