@@ -7,6 +7,7 @@ import (
 
 	"ringmaster/internal/dialogue"
 	"ringmaster/internal/nlu"
+	"ringmaster/internal/speech"
 )
 
 // sound takes what the detector noticed on the customer's side.
@@ -53,6 +54,9 @@ func (r *rules) heard(s State, in Input) (State, []Effect) {
 	if s.Saying && s.Line < len(s.Lines) && ownWords(res.Text, s.Lines[s.Line].Text) {
 		return s, nil
 	}
+	if s.taken(&res) {
+		return s, nil
+	}
 	s.wordTimes(res.Start, res.End)
 	if res.Final {
 		if t := strings.TrimSpace(res.Text); t != "" {
@@ -76,6 +80,24 @@ func (r *rules) heard(s State, in Input) (State, []Effect) {
 		return r.endpoint(s), fx
 	}
 	return r.endpoint(s), nil
+}
+
+// taken strips what an earlier turn has already taken of the same utterance:
+// a turn may be taken on a partial result, and its final comes afterwards. It
+// reports that nothing new is left.
+func (s *State) taken(res *speech.Result) bool {
+	if s.TakenMS == 0 || res.End <= 0 || res.Start.Milliseconds() >= s.TakenMS {
+		return false
+	}
+	rest, ok := strings.CutPrefix(letters(res.Text), letters(s.TakenText))
+	if !ok || rest == "" {
+		return true
+	}
+	if i := len(s.TakenText); i < len(res.Text) && strings.HasPrefix(res.Text, s.TakenText) {
+		rest = strings.TrimLeft(res.Text[i:], " ,，。.、?？!！")
+	}
+	res.Text = rest
+	return rest == ""
 }
 
 // ownWords reports that what was recognized is what we are saying ourselves:
@@ -125,12 +147,16 @@ func (r *rules) endpoint(s State) State {
 	if s.Stop != dialogue.StopNone {
 		silence = min(silence, 400*time.Millisecond)
 	}
-	if s.Partial != "" {
-		silence = max(silence, r.limits.FinalWait) // its final is still to come
-	}
 	since := s.Now - s.AnsweredAt - time.Duration(s.SilentMS)*time.Millisecond
-	if s.SilentMS < s.SpeechMS { // no end was reported: count from now
+	unseen := s.SilentMS <= s.SpeechMS || s.SilentMS < s.WordsMS[0]
+	if unseen { // the detector saw no end of it: count from now
 		since = 0
+	}
+	if s.Partial != "" { // its final is still to come
+		silence = max(silence, r.limits.FinalWait)
+		if unseen {
+			silence = max(silence, 2*r.limits.FinalWait)
+		}
 	}
 	s.set(dlEndpoint, max(0, silence-max(0, since)))
 	return s
@@ -164,6 +190,10 @@ func (r *rules) turnOver(s State) (State, []Effect) {
 	text := s.words()
 	if text == "" {
 		return r.nothingSaid(s)
+	}
+	if s.Saying && s.protected() && s.Partial != "" && s.Stop == dialogue.StopNone {
+		s.set(dlEndpoint, time.Second) // there is time to wait for the whole of it
+		return s, nil
 	}
 	if s.Stop == dialogue.StopNone {
 		switch back := dialogue.Backchannel(text, r.customer.Language); {

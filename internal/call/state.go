@@ -69,6 +69,8 @@ type State struct {
 	Finals    []string
 	Partial   string
 	WordsMS   [2]int64 // start and end of the words so far
+	TakenMS   int64    // a turn was taken on a partial result that ended here
+	TakenText string
 	Stop      dialogue.Stop
 	Cut       bool // this utterance interrupted us
 	LastHeard *LineReport

@@ -302,6 +302,10 @@ func (s *State) theyTurn(text string, intent nlu.Intent, confidence float64) {
 		Seq: len(turns) + 1, Side: campaign.Them, Text: text, StartMS: s.WordsMS[0], EndMS: s.WordsMS[1],
 		Node: s.After.Node, Intent: string(intent), Confidence: confidence, Interrupted: false,
 	})
+	s.TakenMS, s.TakenText = 0, ""
+	if s.Partial != "" {
+		s.TakenMS, s.TakenText = s.WordsMS[1], s.Partial
+	}
 	s.Finals, s.Partial, s.WordsMS, s.Stop, s.Cut = nil, "", [2]int64{}, dialogue.StopNone, false
 }
 
