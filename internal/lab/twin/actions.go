@@ -36,11 +36,14 @@ func (ex *Exchange) channelActions(on func(string, call)) {
 	}
 	on("POST /channels/{id}/dtmf", ex.inStasis(true, func(ch *channel, p params, _ *http.Request) (int, any, *apiError) {
 		keys := p.get("dtmf")
-		if keys == "" || strings.Trim(keys, "0123456789*#ABCDabcd") != "" {
+		if keys == "" {
 			return 0, nil, bad(http.StatusBadRequest, "DTMF is required")
 		}
-		for i := range len(keys) {
+		for i := range len(keys) { // what is no key is accepted and does nothing
 			digit := keys[i]
+			if !strings.ContainsRune("0123456789*#ABCD", rune(digit)) {
+				continue
+			}
 			ch.after(time.Duration(i+1)*200*time.Millisecond, func() { ch.line.key(digit) })
 		}
 		return noContent, nil, nil

@@ -97,18 +97,11 @@ func (b *bridge) remove(ch *channel) {
 }
 
 func (ex *Exchange) createBridge(p params, id string) (*bridge, *apiError) {
-	path := id != ""
-	if !path {
+	if id == "" {
 		id = p.get("bridgeId")
 	}
-	if b := ex.bridges[id]; b != nil && id != "" {
-		if !path {
-			return nil, bad(http.StatusConflict, "Bridge with id '"+id+"' already exists")
-		}
-		if n := p.get("name"); n != "" {
-			b.name = n
-		}
-		return b, nil
+	if ex.bridges[id] != nil {
+		return nil, bad(http.StatusConflict, "Bridge with id '"+id+"' already exists")
 	}
 	if len(id) > maxID {
 		return nil, bad(http.StatusBadRequest, "Uniqueid length exceeds maximum of 149")

@@ -38,7 +38,8 @@ type channel struct {
 	stasis  bool     // in the application now
 	bridge  *bridge
 	gone    bool
-	timers  []*time.Timer
+	timers  []*time.Timer // until the answer
+	limits  []*time.Timer // until the end
 	dialled bool
 	create  bool // made by create: in Stasis before the answer
 	inbound bool
@@ -229,6 +230,9 @@ func (ch *channel) end(cause, tech int) {
 	}
 	ch.gone = true
 	ch.calm()
+	for _, t := range ch.limits {
+		t.Stop()
+	}
 	ex := ch.ex
 	ch.line.stop(false)
 	ch.settle(cause)
@@ -297,6 +301,9 @@ func (ch *channel) vanish() {
 	}
 	ch.gone = true
 	ch.calm()
+	for _, t := range ch.limits {
+		t.Stop()
+	}
 	ch.line.stop(true)
 	ch.settle(0)
 	ch.line.mu.Lock()

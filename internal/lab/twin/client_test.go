@@ -13,12 +13,9 @@ import (
 	"time"
 
 	"github.com/coder/websocket"
-	"go.uber.org/goleak"
 
 	"ringmaster/internal/lab/twin/callee"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // client is a bare ARI client of the tests: it decides nothing.
 type client struct {

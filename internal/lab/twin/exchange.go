@@ -64,6 +64,7 @@ type Exchange struct {
 	stored     map[string]*recording
 	media      map[string]*channel // by connection id
 	faults     faults
+	conflicts  map[string]bool // connections that had a 409
 	startup    time.Time
 	serial     int
 	cast       Cast
@@ -121,6 +122,7 @@ func (ex *Exchange) reset() {
 	if ex.stored == nil {
 		ex.stored = map[string]*recording{}
 	}
+	ex.conflicts = map[string]bool{}
 	ex.startup = time.Now()
 }
 

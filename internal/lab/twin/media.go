@@ -69,7 +69,7 @@ func (ex *Exchange) externalMedia(p params) (*channelJSON, *apiError) {
 	case p.get("external_host") == "":
 		return nil, bad(http.StatusBadRequest, "external_host is required")
 	case err != nil:
-		return nil, bad(http.StatusUnprocessableEntity, "Provided format ("+p.get("format")+") was not found")
+		return nil, bad(http.StatusInternalServerError, "An internal error prevented this request from being handled")
 	case p.get("transport") != "websocket" || p.get("external_host") != "INCOMING":
 		return nil, bad(http.StatusNotImplemented, "the twin offers transport=websocket with external_host=INCOMING only")
 	}

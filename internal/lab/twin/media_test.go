@@ -67,10 +67,8 @@ func TestSoundBothWays(t *testing.T) {
 			if loud < 19 || loud > 22 {
 				t.Errorf("%d loud frames of 20 came back", loud)
 			}
-			for i := 1; i < len(l.at); i++ {
-				if gap := l.at[i].Sub(l.at[i-1]); gap > 80*time.Millisecond {
-					t.Errorf("a gap of %v between frames", gap)
-				}
+			if n, span := len(l.at), l.at[len(l.at)-1].Sub(l.at[0]); n < int(span/(20*time.Millisecond))*9/10 {
+				t.Errorf("%d frames in %v", n, span)
 			}
 		})
 	}
@@ -314,8 +312,8 @@ func TestSnoopAndRecording(t *testing.T) {
 		_, _ = io.Copy(&b, resp.Body)
 		_ = resp.Body.Close()
 		s := samplesOf(b.Bytes()[44:])
-		if len(s) < 8000 || callee.Power(s[8000:12000], hz) < 0.95 {
-			t.Errorf("%s: %d samples, %.2f of %v Hz", name, len(s), callee.Power(s[8000:min(len(s), 12000)], hz), hz)
+		if len(s) < 9600 || callee.Power(s[5600:8800], hz) < 0.95 {
+			t.Errorf("%s: %d samples, %.2f of %v Hz", name, len(s), callee.Power(s, hz), hz)
 		}
 	}
 }

@@ -19,6 +19,7 @@ type apiError struct {
 
 func bad(code int, text string) *apiError { return &apiError{code, text, "message"} }
 
+// errAllocation is compared by its address: it is a constant that Go cannot have.
 var errAllocation = apiError{http.StatusInternalServerError, "Allocation failed", "error"}
 
 // maxID is the longest id that Asterisk takes.
@@ -50,6 +51,11 @@ func (ex *Exchange) originate(p params, create bool) (*channel, *apiError) {
 		ch.dialplan.App, ch.dialplan.Data = "", ""
 	}
 	ex.add(ch)
+	if n, err := strconv.Atoi(p.vars["TIMEOUT(absolute)"]); err == nil && n > 0 && n < 1<<20 {
+		ch.after(time.Duration(n)*time.Second, ch.outOfTime)
+		ch.limits = ch.timers // they outlive the answer
+		ch.timers = nil
+	}
 	if create {
 		if !ch.enter(ch.args) {
 			ch.end(0, 0)
@@ -65,7 +71,7 @@ func (ex *Exchange) free(id string) *apiError {
 		return bad(http.StatusBadRequest, "Uniqueid length exceeds maximum of 149")
 	}
 	if ex.channels[id] != nil {
-		return bad(http.StatusConflict, "Channel with given unique ID already exists")
+		return errTaken()
 	}
 	return nil
 }
@@ -290,6 +296,16 @@ func (ch *channel) refused(code int) {
 		ch.dial(status)
 	}
 	ch.end(cause, code)
+}
+
+// outOfTime is TIMEOUT(absolute): no hang-up request announces it.
+func (ch *channel) outOfTime() {
+	ch.qos()
+	cause := 0
+	if ch.bridge != nil {
+		cause = 16
+	}
+	ch.end(cause, 0)
 }
 
 // expire is our own timeout: for an originated channel nothing announces it.

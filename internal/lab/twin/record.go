@@ -38,7 +38,7 @@ func (ex *Exchange) record(p params, ch *channel) (*recording, *apiError) {
 	case name == "":
 		return nil, bad(http.StatusBadRequest, "Missing parameter name")
 	case strings.Contains(name, ".."):
-		return nil, &apiError{http.StatusInternalServerError, "Internal Server Error", "error"}
+		return nil, bad(http.StatusInternalServerError, "Error parsing request")
 	case format != "wav" && format != "ulaw" && format != "sln":
 		return nil, bad(http.StatusUnprocessableEntity, "specified format is unknown on this system")
 	case ex.live[name] != nil || ex.stored[name] != nil && (p.get("ifExists") == "" || p.get("ifExists") == "fail"):

@@ -304,7 +304,7 @@ func (ex *Exchange) channelRoutes(on func(string, call)) {
 			}
 			ch, err := ex.originate(p, create)
 			if err != nil {
-				return 0, nil, err
+				return 0, nil, ex.stale(r, err)
 			}
 			j := ch.json()
 			if !ch.stasis {
@@ -340,6 +340,27 @@ func (ex *Exchange) channelRoutes(on func(string, call)) {
 		}
 		return noContent, nil, nil
 	}))
+}
+
+// stale is an error as Asterisk reports it: whether an id was taken is read
+// from errno, which nobody clears. On a connection that once had a 409, every
+// other failure to make a channel is a 409 too, though there is no such
+// channel (measured on 22.10.1).
+func (ex *Exchange) stale(r *http.Request, err *apiError) *apiError {
+	switch {
+	case err.code == http.StatusConflict:
+		if len(ex.conflicts) > 10000 {
+			clear(ex.conflicts)
+		}
+		ex.conflicts[r.RemoteAddr] = true
+	case err == &errAllocation && ex.conflicts[r.RemoteAddr]:
+		return errTaken()
+	}
+	return err
+}
+
+func errTaken() *apiError {
+	return bad(http.StatusConflict, "Channel with given unique ID already exists")
 }
 
 // reason is the Q.850 cause of a DELETE.

@@ -343,7 +343,8 @@ func callMany(s *stage) {
 	phones := make([]Phone, s.lab.Calls)
 	for i := range phones {
 		phones[i] = s.lab.Callee(s.T, callee.Script{Ring: time.Duration(i%5) * 40 * ms, Keep: true, Steps: []callee.Step{
-			{Wait: 200 * ms}, {Say: callee.Tone(own(i+3), 400*ms, 8000)}, {Listen: &callee.Listen{Start: 15 * time.Second, Silence: 400 * ms}}, {Hangup: true},
+			{Listen: &callee.Listen{Start: 20 * time.Second, Silence: 300 * ms}}, {Say: callee.Tone(own(i+3), 400*ms, 8000)},
+			{Wait: 200 * ms}, {Hangup: true},
 		}})
 	}
 	legs := make([]pbx.Leg, s.lab.Calls)

@@ -20,6 +20,7 @@ func connectGuarantees() []guarantee {
 		{"T06 the caller hangs up after it", false, transferCallerLeaves},
 		{"T07 handed over to nobody", false, transferNowhere},
 		{"T08 a supervisor listens", false, monitored},
+		{"T09 the caller hangs up while it is handed over", false, transferRaced},
 	}
 }
 
@@ -151,7 +152,7 @@ func transferAbandoned(s *stage) {
 		s.without("agents")
 	}
 	agent := s.lab.Agent(s.T, callee.Script{Never: true})
-	leg, _ := s.talking(s.lab.Callee(s.T, callee.Script{Limit: time.Second}))
+	leg, _ := s.talking(s.lab.Callee(s.T, callee.Script{Limit: 3 * time.Second}))
 	s.transfer(leg, agent, 30*time.Second)
 	events, h := s.rest(leg)
 	if h.By != pbx.ByRemote || !h.Answered || slices.Contains(events, "Bridged") {
@@ -216,4 +217,30 @@ func monitored(s *stage) {
 	}
 	s.hangup(leg)
 	s.hangup(watch)
+}
+
+// T09: at whatever moment the caller leaves, nobody rings on and nothing is
+// left.
+func transferRaced(s *stage) {
+	if s.lab.Agent == nil {
+		s.without("agents")
+	}
+	agent := s.lab.Agent(s.T, callee.Script{Never: true})
+	var legs []pbx.Leg
+	for i := range 10 {
+		leg := s.answered(s.lab.Callee(s.T, callee.Script{Limit: 60*ms + time.Duration(i)*4*ms}))
+		time.Sleep(40 * ms)
+		err := leg.Transfer(s.Context(), pbx.Target{Agent: agent.Endpoint().Agent, Timeout: 30 * time.Second})
+		if err != nil && !errors.Is(err, pbx.ErrGone) && !errors.Is(err, pbx.ErrRefused) {
+			s.Errorf("transfer: %v", err)
+		}
+		if _, h := s.rest(leg); h.By != pbx.ByRemote {
+			s.Errorf("%+v", h)
+		}
+		legs = append(legs, leg)
+	}
+	s.eventually("no agent rings on", func() bool {
+		return !slices.ContainsFunc(agent.Calls(), func(c callee.Call) bool { return c.Ended.IsZero() })
+	})
+	s.gone(legs...)
 }
