@@ -280,3 +280,28 @@ func TestBothRecognizersFail(t *testing.T) {
 		}
 	})
 }
+
+func TestRecognizerContract(t *testing.T) {
+	for name, primary := range map[string]func(s *speechtest.Scripted) speech.Recognizer{
+		"Fine": func(s *speechtest.Scripted) speech.Recognizer { return s },
+		"Refused": func(*speechtest.Scripted) speech.Recognizer {
+			return &speechtest.Scripted{Refuse: speech.ErrUnavailable}
+		},
+		"BreaksLater": func(*speechtest.Scripted) speech.Recognizer { return &cut{after: 350 * time.Millisecond} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := &speechtest.Scripted{}
+			speechtest.TestRecognizer(t, func(*testing.T) speech.Recognizer {
+				return FallbackRecognizer(primary(s), s, RecognitionTimeouts{})
+			}, s.Speak)
+		})
+	}
+}
+
+// cut is a recognizer whose every connection breaks.
+type cut struct{ after time.Duration }
+
+func (c *cut) Recognize(ctx context.Context, o speech.RecognizeOptions) (speech.Recognition, error) {
+	s := &speechtest.Scripted{Cues: []speechtest.Cue{{At: c.after, Err: errBroken}}}
+	return s.Recognize(ctx, o)
+}
