@@ -18,6 +18,7 @@ if [ ! -x "$DIR/usr/sbin/asterisk" ]; then
 	logged asterisk-root in_root "$DIR" apt-get update -q ||
 		die "apt-get update inside $DIR failed: see .local/log/asterisk-root.log"
 fi
+finish_dpkg "$DIR"
 logged asterisk-root in_root "$DIR" apt-get install -y -q --no-install-recommends \
 	-o Dpkg::Options::=--force-unsafe-io asterisk asterisk-modules ||
 	die "Asterisk could not be installed: delete .local/asterisk-root (as root) and run again"

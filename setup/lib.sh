@@ -63,6 +63,7 @@ one_at_a_time() {
 		flock 9
 	fi
 	export RINGMASTER_SETUP_LOCKED=1
+	[ "$(id -u)" -eq 0 ] || say "packages are installed by sudo, which may ask for your password"
 }
 
 # apt_lists: fetches package lists once an hour at most.
@@ -108,10 +109,20 @@ apt_transport() {
 		grep -v '"";$' || true
 }
 
+# remove_tree DIR: removes DIR as root, and never what may be mounted in it.
+remove_tree() {
+	local at
+	[ -e "$1" ] || return 0
+	{ grep -o " $1/[^ ]* " /proc/mounts || true; } | sort -r | while read -r at; do
+		as_root umount "$at" || die "$at is mounted and cannot be unmounted"
+	done
+	as_root rm -rf --one-file-system "$1"
+}
+
 # bootstrap SUITE DIR: a minimal Debian of SUITE in DIR, whose apt reaches the mirror as this machine's does and where no
 # package may start a daemon. DIR is complete or absent: it is built beside and moved.
 bootstrap() {
-	local suite=$1 dir=$2 mirror proxy work extra=
+	local suite=$1 dir=$2 mirror proxy work extra= apart=()
 	[ -x "$dir/usr/bin/apt-get" ] && return
 	apt_install debootstrap
 	# The mirror is known once apt has its lists.
@@ -121,11 +132,14 @@ bootstrap() {
 	proxy=$(apt-config dump | sed -n 's/^Acquire::http::[Pp]roxy "\(.\+\)";$/\1/p')
 	case $mirror in https:*) extra=--include=ca-certificates ;; esac
 	work=$dir.new
-	as_root rm -rf "$work"
+	remove_tree "$work"
+	# debootstrap mounts /proc and /sys inside the new folder; in a mount namespace of its own they are gone whenever it ends,
+	# killed or not.
+	if as_root unshare --mount true 2>/dev/null; then apart=(unshare --mount --propagation private); fi
 	say "debootstrap of Debian $suite into ${dir#"$ROOT"/} (about a minute)"
 	# forky, sid and every later suite are built by debootstrap's one script for Debian, named here because an older
 	# debootstrap has no link for a suite younger than itself.
-	logged "${dir##*/}" as_root env ${proxy:+"http_proxy=$proxy" "https_proxy=$proxy"} debootstrap \
+	logged "${dir##*/}" as_root "${apart[@]}" env ${proxy:+"http_proxy=$proxy" "https_proxy=$proxy"} debootstrap \
 		--variant=minbase $extra "$suite" "$work" "$mirror" /usr/share/debootstrap/scripts/sid ||
 		die "debootstrap of Debian $suite failed: the mirror may not carry that suite, or the disk may be full"
 	printf '#!/bin/sh\nexit 101\n' | as_root tee "$work/usr/sbin/policy-rc.d" >/dev/null
@@ -143,4 +157,9 @@ in_root() {
 	as_root cp -L /etc/resolv.conf /etc/hosts "$dir/etc/" 2>/dev/null || true
 	as_root env -u LANG -u LC_ALL chroot "$dir" /usr/bin/env PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root \
 		DEBIAN_FRONTEND=noninteractive "$@"
+}
+
+# finish_dpkg DIR: an installation that was interrupted in DIR is brought to its end.
+finish_dpkg() {
+	logged "${1##*/}" in_root "$1" dpkg --configure -a || true
 }

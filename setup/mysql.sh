@@ -16,14 +16,15 @@ one_at_a_time
 bootstrap sid "$DIR"
 if [ ! -x "$DIR/usr/sbin/mysqld" ]; then
 	logged mysql-root in_root "$DIR" apt-get update -q || die "apt-get update inside $DIR failed"
-	# mysql-server-core has the server and no service; some series carry their number in the package's name.
-	package=$(in_root "$DIR" apt-cache pkgnames mysql-server-core | sort -V | tail -n 1)
-	[ -n "$package" ] || die "Debian sid carries no MySQL server at the moment"
-	say "installing $package into it"
-	logged mysql-root in_root "$DIR" apt-get install -y -q --no-install-recommends \
-		-o Dpkg::Options::=--force-unsafe-io "$package" || die "$package could not be installed from Debian sid"
-	logged mysql-root in_root "$DIR" apt-get clean || true
 fi
+# mysql-server-core has the server and no service; some series carry their number in the package's name.
+package=$(in_root "$DIR" apt-cache pkgnames mysql-server-core | sort -V | tail -n 1)
+[ -n "$package" ] || die "Debian sid carries no MySQL server at the moment"
+say "installing $package into it"
+finish_dpkg "$DIR"
+logged mysql-root in_root "$DIR" apt-get install -y -q --no-install-recommends \
+	-o Dpkg::Options::=--force-unsafe-io "$package" || die "$package could not be installed from Debian sid"
+logged mysql-root in_root "$DIR" apt-get clean || true
 version=$(in_root "$DIR" /usr/sbin/mysqld --no-defaults --version) || die "mysqld is installed but does not start"
 
 as_root mkdir -p "$DIR/srv/ringmaster"
