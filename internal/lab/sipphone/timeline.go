@@ -60,8 +60,8 @@ func toSamples(d time.Duration) int  { return int(int64(d) * rate / int64(time.S
 func toDuration(n int) time.Duration { return time.Duration(n) * time.Second / rate }
 
 // loudness tells whether a frame sounds, and where its first and last audible
-// samples are. A single click is not sound: an eighth of the frame's energy
-// must be there too.
+// samples are. A single click is not sound: the whole frame must reach a
+// quarter of the audible amplitude.
 func loudness(samples []int16) (first, last int, ok bool) {
 	first, last = -1, -1
 	var sum float64

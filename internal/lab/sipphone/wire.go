@@ -169,7 +169,8 @@ func (p *Phone) datagram(data []byte, src netip.AddrPort, at time.Time) {
 	}
 	msg, err := p.parser.ParseSIP(data)
 	if err != nil {
-		p.cfg.Log.Debug("sipphone: not a SIP message", "err", err)
+		// The parser's words quote the message, and with it numbers.
+		p.cfg.Log.Debug("sipphone: not a SIP message", "bytes", len(data))
 		return
 	}
 	switch msg := msg.(type) {
