@@ -193,6 +193,11 @@ func (c *compiler) finish() {
 	}
 	s.info.Turns, s.info.Duration = s.limits.turns, s.limits.duration
 	s.info.Nodes = c.ownNodes()
+	for _, id := range s.info.Nodes {
+		for _, r := range s.nodes[id].replies {
+			s.info.Replies = append(s.info.Replies, r.id)
+		}
+	}
 	for _, l := range languages() {
 		if _, ok := s.disclosure.langs[speech.Language(l)]; ok {
 			s.info.Languages = append(s.info.Languages, speech.Language(l))

@@ -134,7 +134,9 @@ type Action struct {
 	Data  map[string]string
 }
 
-// Transfer hands the customer over after the lines have been said.
+// Transfer hands the customer over after the lines have been said. Every Move
+// until it has failed or succeeded repeats it, so none is lost when something
+// is heard meanwhile.
 type Transfer struct {
 	Agent, Queue string
 	Timeout      time.Duration
@@ -151,6 +153,7 @@ type End struct {
 type Move struct {
 	Node     string
 	Reason   string // one line for a script author: why this move
+	Reply    string // the reply of the script that was taken, such as "opening.1"; may be empty
 	Lines    []Line
 	Listen   Listen
 	Actions  []Action

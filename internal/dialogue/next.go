@@ -23,14 +23,11 @@ func (s *Script) Next(st State, in Input, now time.Time) (State, Move) {
 	t.st.Inputs++
 	switch {
 	case t.st.Phase == Ended:
-		t.why("the conversation has ended")
-		if t.st.End != nil {
-			t.move.End = &End{Disposition: t.st.End.Disposition, Reason: t.st.End.Reason}
-		}
+		t.ended()
 	case in.Kind == TimeUp || t.late():
 		t.why("the maximum duration")
 		t.close("time_up", campaign.Completed, "max_duration")
-	case t.st.Inputs > 6*s.limits.turns+40:
+	case t.st.Inputs > t.inputLimit():
 		t.why("too many inputs")
 		t.close("max_turns", campaign.Completed, "max_turns")
 	default:
@@ -38,6 +35,25 @@ func (s *Script) Next(st State, in Input, now time.Time) (State, Move) {
 	}
 	return t.done()
 }
+
+// ended repeats the end. Only an opt-out or a complaint still changes it: it
+// may be said into our goodbye.
+func (t *turn) ended() {
+	e := t.st.End
+	if e == nil {
+		e = &End{Disposition: campaign.Completed, Reason: "ended"}
+	}
+	if t.in.Kind == Heard && e.Disposition != campaign.OptedOut && e.Disposition != campaign.Complaint && t.st.Inputs <= t.inputLimit() {
+		if stop, _ := FindStop(t.in.Text, t.st.Language); stop == StopCalling || stop == StopComplaint {
+			t.urgent()
+			return
+		}
+	}
+	t.why("the conversation has ended")
+	t.move.End = &End{Disposition: e.Disposition, Reason: e.Reason}
+}
+
+func (t *turn) inputLimit() int { return 6*t.s.limits.turns + 40 }
 
 // late: the call has gone on for longer than the script allows. Something
 // said to its end is not interrupted for it.
@@ -155,7 +171,13 @@ func (t *turn) human(h *handover) {
 	if h.failed.goal == toNode {
 		t.st.Failed = h.failed.node
 	}
-	t.move.Transfer = &Transfer{Agent: h.agent, Queue: h.queue, Timeout: h.timeout}
+	t.st.Over = &Transfer{Agent: h.agent, Queue: h.queue, Timeout: h.timeout}
+	t.transfer()
+}
+
+func (t *turn) transfer() {
+	over := *t.st.Over
+	t.move.Transfer = &over
 }
 
 func (t *turn) transferring() {
@@ -164,8 +186,10 @@ func (t *turn) transferring() {
 			t.st.Pending = false
 		}
 		t.why("waiting for a person")
+		t.transfer()
 		return
 	}
+	t.st.Over = nil
 	t.why("the transfer failed: " + t.in.Reason)
 	if t.st.Failed != "" && t.st.Disclosed {
 		t.st.Phase = Talking
@@ -199,6 +223,10 @@ func (t *turn) disclosing() {
 	case Silence:
 		t.repeatNotice("the notice was not heard to its end")
 	default:
+		if t.in.HeardLine != "" {
+			t.repeatNotice("the notice was interrupted")
+			return
+		}
 		t.why("the notice goes on")
 	}
 }
@@ -461,6 +489,7 @@ func (t *turn) object() bool {
 
 // take does what a reply says and goes where it leads.
 func (t *turn) take(r *reply) {
+	t.move.Reply = r.id
 	t.set(r.set)
 	t.do(r.do)
 	t.say(r.say, t.st.Turns)

@@ -27,7 +27,14 @@ func (t *turn) deaf() {
 		t.act(Action{Kind: "ticket", Value: "provider_failure", Data: map[string]string{"part": "recognizer"}})
 	}
 	t.st.Deaf = true
-	if t.st.Phase == Transferring || t.st.Phase == Voicemail || t.st.Phase == Disclosing && t.st.Pending && t.s.keysAnywhere() {
+	switch {
+	case t.st.Phase == Transferring:
+		t.transfer()
+		return
+	case t.st.Phase == Voicemail:
+		return
+	case t.st.Phase == Disclosing && t.s.keysAnywhere():
+		t.repeatNotice("the recognizer is down; keys will do")
 		return
 	}
 	if n := t.s.nodes[t.st.Node]; t.st.Phase == Talking && n != nil && n.keysSay != nil {
@@ -53,7 +60,7 @@ func (t *turn) machine() {
 	}
 	if t.in.Reason != "beep" {
 		t.why("waiting for the beep")
-		t.st.Phase = Voicemail
+		t.st.Phase, t.st.Pending = Voicemail, false
 		return
 	}
 	t.why("the beep has ended")
@@ -72,7 +79,7 @@ func (t *turn) message() {
 	case t.in.Kind == Said:
 		t.st.Pending = false
 		t.why("waiting for the beep")
-	case t.in.Kind == Silence && !t.st.Pending:
+	case t.in.Kind == Silence:
 		t.why("no beep came")
 		t.finish(End{Disposition: campaign.Voicemail, Reason: "no_beep"})
 	default:
@@ -84,15 +91,17 @@ func (t *turn) message() {
 const heldBeep = "_beep"
 
 func (t *turn) silent() {
-	if t.st.Pending && t.st.Guarded {
-		t.why("a protected line goes on")
-		return
-	}
 	if t.turnLimit() {
 		return
 	}
 	n := t.s.nodes[t.st.Node]
 	t.st.Silence++
+	if t.st.Pending && t.st.Guarded && n != nil && t.st.Silence <= n.silence.limit {
+		t.why("a protected line was cut short")
+		t.again()
+		return
+	}
+	t.st.Pending = false
 	if n == nil || t.st.Silence > n.silence.limit {
 		t.why("silent too often")
 		if n != nil && n.silence.then.goal != toStay {
@@ -180,6 +189,7 @@ func (t *turn) key() *reply {
 func (t *turn) pressed() {
 	if t.st.Pending && t.st.Guarded {
 		t.why("a protected line goes on")
+		t.move.Resume = t.in.HeardLine != ""
 		return
 	}
 	if t.turnLimit() {

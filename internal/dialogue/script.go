@@ -26,6 +26,7 @@ type Info struct {
 	Hotwords  map[string]int
 	Variables []Variable // sorted by name
 	Nodes     []string   // in the order of the file
+	Replies   []string   // of the nodes, by their IDs: "opening.1" is the first of opening
 	Duration  time.Duration
 	Turns     int
 	// Disclosure is the text of the notice in the script's language.
@@ -197,6 +198,7 @@ func (s *Script) Info() Info {
 	i := s.info
 	i.Voices, i.Hotwords = maps.Clone(i.Voices), maps.Clone(i.Hotwords)
 	i.Languages, i.Variables, i.Nodes = slices.Clone(i.Languages), slices.Clone(i.Variables), slices.Clone(i.Nodes)
+	i.Replies = slices.Clone(i.Replies)
 	return i
 }
 

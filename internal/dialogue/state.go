@@ -62,6 +62,7 @@ type State struct {
 	Tags       []string          `json:"tags,omitempty"`
 	Grade      string            `json:"grade,omitempty"`
 	Failed     string            `json:"failed,omitempty"` // node to go to when a transfer fails
+	Over       *Transfer         `json:"over,omitempty"`   // the transfer that is wanted
 	History    []PastCall        `json:"history,omitempty"`
 	End        *End              `json:"end,omitempty"`
 
@@ -188,19 +189,26 @@ func (t *turn) values(lang speech.Language) values {
 	return values{vars: t.st.Vars, slots: t.st.Slots, gender: t.st.Gender, lang: lang, now: t.now}
 }
 
-// say appends one line: the language by the customer, the variant by a hash
-// of customer, version and place, moving on with count.
+// say appends one line: the language by the customer; of the variants those
+// that need a value which may be missing and is there (a name) before those
+// that can always be said; among these by a hash of customer, version and
+// place, moving on with count.
 func (t *turn) say(sy *say, count int) {
 	if sy == nil {
 		return
 	}
 	lang, variants := sy.in(t.st.Language, t.s.info.Language)
 	start := pick(t.st.Customer, t.st.Version, sy.id, count, len(variants))
-	for i := range variants {
-		v := variants[(start+i)%len(variants)]
-		if text, ok := v.render(t.values(lang)); ok {
-			t.move.Lines = append(t.move.Lines, t.s.line(sy, v, lang, text))
-			return
+	for _, sure := range []bool{false, true} {
+		for i := range variants {
+			v := variants[(start+i)%len(variants)]
+			if v.sure != sure {
+				continue
+			}
+			if text, ok := v.render(t.values(lang)); ok {
+				t.move.Lines = append(t.move.Lines, t.s.line(sy, v, lang, text))
+				return
+			}
 		}
 	}
 }
@@ -349,7 +357,7 @@ func (t *turn) finish(e End) {
 	if len(t.move.Lines) == 0 && e.Disposition != campaign.Failed && e.Disposition != campaign.Voicemail {
 		t.system("goodbye", t.st.Turns)
 	}
-	t.st.Phase, t.st.End = Ended, &e
+	t.st.Phase, t.st.End, t.st.Over, t.move.Transfer = Ended, &e, nil, nil
 	t.move.End = &End{Disposition: e.Disposition, Reason: e.Reason}
 }
 

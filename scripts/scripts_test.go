@@ -1,0 +1,63 @@
+package scripts
+
+import (
+	"context"
+	"io/fs"
+	"strings"
+	"testing"
+
+	"ringmaster/adapter/nlu/keyword"
+	"ringmaster/internal/dialogue"
+	"ringmaster/internal/dialogue/rehearse"
+)
+
+func compiled(t testing.TB) map[string]*dialogue.Script {
+	t.Helper()
+	all, err := All()
+	if err != nil || len(all) < 3 {
+		t.Fatalf("%d scripts, %v", len(all), err)
+	}
+	out := map[string]*dialogue.Script{}
+	for _, f := range all {
+		s, err := dialogue.Compile(f.Path, f.Source)
+		if err != nil {
+			t.Fatalf("%v", err)
+		}
+		out[f.Path] = s
+	}
+	return out
+}
+
+// Every shipped script is rehearsed by the conversations beside it, and they
+// reach every node.
+func TestConversations(t *testing.T) {
+	for path, s := range compiled(t) {
+		t.Run(path, func(t *testing.T) {
+			file := strings.TrimSuffix(path, ".yaml") + ".test.yaml"
+			src, err := fs.ReadFile(FS(), file)
+			if err != nil {
+				t.Fatalf("no conversation tests beside it: %v", err)
+			}
+			suite, err := rehearse.Load(file, src)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if suite.Script != s.Info().ID {
+				t.Errorf("the conversations are for %q, the script is %q", suite.Script, s.Info().ID)
+			}
+			rep := suite.Run(context.Background(), s, keyword.New())
+			for _, r := range rep.Results {
+				if len(r.Problems) > 0 {
+					t.Errorf("%s", r)
+				}
+			}
+			info := s.Info()
+			nodes, replies := rehearse.Untouched(info.Nodes, rep.Nodes), rehearse.Untouched(info.Replies, rep.Replies)
+			t.Logf("%d conversations, %d of %d nodes, %d of %d replies; replies not taken: %v", len(rep.Results),
+				len(info.Nodes)-len(nodes), len(info.Nodes), len(info.Replies)-len(replies), len(info.Replies), replies)
+			if len(nodes) > 0 {
+				t.Errorf("no conversation reaches %v", nodes)
+			}
+		})
+	}
+}
