@@ -51,7 +51,7 @@ func (f ending) hungup(at time.Time, cause, tech int, text string) pbx.Hungup {
 		h.By, h.SIP = pbx.ByTimer, 480
 	case sip != 0:
 		h.By, h.SIP = pbx.ByRemote, sip
-	case f.inbound || f.request != nil:
+	case f.inbound:
 		h.By = pbx.ByRemote
 		if h.Q850 == 0 {
 			h.Q850 = pbx.CauseNormal

@@ -4,14 +4,18 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"log/slog"
+	"net/http"
 	"os"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"go.uber.org/goleak"
 
 	"ringmaster/internal/audio"
 	lab "ringmaster/internal/lab/asterisk"
@@ -30,9 +34,16 @@ var shared struct {
 }
 
 func TestMain(m *testing.M) {
+	flag.Parse()
+	_ = flag.Set("test.parallel", "16") // they wait much and work little
 	code := m.Run()
 	if shared.a != nil {
 		_ = shared.a.Stop(context.Background())
+	}
+	http.DefaultClient.CloseIdleConnections()
+	if err := goleak.Find(); err != nil && code == 0 {
+		fmt.Fprintln(os.Stderr, "goroutines are left:", err)
+		code = 1
 	}
 	os.Exit(code)
 }
