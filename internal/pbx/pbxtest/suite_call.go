@@ -37,6 +37,7 @@ func callGuarantees() []guarantee {
 		{"C13 keys of the callee", false, callKeysIn},
 		{"C14 keys to the callee", false, callKeysOut},
 		{"C15 many calls at once", false, callMany},
+		{"C16 answered for a blink", false, callBlink},
 	}
 }
 
@@ -331,6 +332,21 @@ func callKeysOut(s *stage) {
 		s.Errorf("what is no key: %v, want ErrRefused", err)
 	}
 	s.hangup(leg)
+}
+
+// C16: whoever picked up was reached, however short it was, and nothing is left.
+func callBlink(s *stage) {
+	var legs []pbx.Leg
+	for i := range 8 {
+		p := s.lab.Callee(s.T, callee.Script{Limit: time.Duration(i+1) * 20 * ms})
+		leg := s.place(s.request(p))
+		events, h := s.rest(leg)
+		if got := strings.Join(events, " "); !h.Answered || !strings.HasSuffix(got, "Answered Hungup") {
+			s.Errorf("answered for %d ms: %s, %+v", 20*(i+1), got, h)
+		}
+		legs = append(legs, leg)
+	}
+	s.gone(legs...)
 }
 
 // C15: calls do not disturb each other: every callee hears its own tone.
