@@ -37,8 +37,17 @@ func byTenant(keys []key) map[string][]binID {
 func (s *Store) Promote(ctx context.Context, now time.Time, n int) (int, error) {
 	n = min(max(n, 0), maxClaim)
 	var moved int
-	err := s.write(ctx, nil, func(tx *gorm.DB) error {
-		moved = 0
+	var first contactRow
+	done := func(tx *gorm.DB) (bool, error) {
+		var c contactRow
+		err := locked(tx).Where("tenant_id = ? AND id = ?", first.TenantID, first.ID).Take(&c).Error
+		if notFound(err) { // nothing was promoted: doing it again is harmless
+			return false, nil
+		}
+		return c.State != string(campaign.Scheduled), err
+	}
+	err := s.write(ctx, done, func(tx *gorm.DB) error {
+		moved, first = 0, contactRow{}
 		if err := s.unpark(tx, n); err != nil {
 			return err
 		}
@@ -55,7 +64,9 @@ func (s *Store) Promote(ctx context.Context, now time.Time, n int) (int, error) 
 		if err := park(tx, held, campaign.Scheduled); err != nil {
 			return err
 		}
-		moved = len(running)
+		if moved = len(running); moved > 0 {
+			first = running[0]
+		}
 		return move(tx, running, campaign.Scheduled, campaign.Ready)
 	})
 	return moved, err
@@ -191,8 +202,13 @@ func (s *Store) Claim(ctx context.Context, pool string, n int, f campaign.Fence)
 		if len(out) == 0 {
 			return true, nil
 		}
+		// The contact's lock is held to the very end of the lost transaction; that of the new attempt goes while it is rolled back.
+		var c []contactRow
+		if err := locked(tx).Where("tenant_id = ? AND id = ?", out[0].Tenant, binID(out[0].Contact.ID)).Find(&c).Error; err != nil {
+			return false, err
+		}
 		var rows []attemptRow
-		err := locked(tx).Where("id = ?", binID(out[0].ID)).Find(&rows).Error
+		err := tx.Where("id = ?", binID(out[0].ID)).Find(&rows).Error
 		return len(rows) == 1, err
 	}
 	err := s.write(ctx, born, func(tx *gorm.DB) error {

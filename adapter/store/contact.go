@@ -27,9 +27,9 @@ func (s *Store) CreateContact(ctx context.Context, c api.NewContact) (campaign.C
 	var out campaign.Contact
 	created := false
 	stored := func(tx *gorm.DB) (bool, error) {
-		rows := int64(0)
-		err := locked(tx).Model(&contactRow{}).Select("1").Where("tenant_id = ? AND id = ?", c.Tenant, binID(c.ID)).Count(&rows).Error
-		return rows == 1, err
+		var rows []contactRow
+		err := locked(tx).Where("tenant_id = ? AND id = ?", c.Tenant, binID(c.ID)).Find(&rows).Error
+		return created && len(rows) == 1, err
 	}
 	err := s.write(ctx, stored, func(tx *gorm.DB) error {
 		created = false

@@ -28,6 +28,8 @@ var (
 	// ErrSealed: a stored number cannot be decrypted with the keys at hand.
 	ErrSealed = errors.New("a stored number cannot be read with the configured keys: add the earlier key to the old keys")
 
+	errNoAnswer = errors.New("COMMIT was not answered in time")
+
 	errAgain = errors.New("lost a race that a second try settles") // internal: retried by write
 )
 
@@ -117,6 +119,8 @@ func lostLink(err error) bool {
 func unknownCommit(err error) bool {
 	number, lite := code(err)
 	switch {
+	case errors.Is(err, errNoAnswer):
+		return true
 	case lite != 0, errors.Is(err, driver.ErrBadConn), errors.Is(err, sql.ErrTxDone):
 		return false
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):

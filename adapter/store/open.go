@@ -41,6 +41,7 @@ type Store struct {
 	log      *slog.Logger
 	retryFor time.Duration
 	lockFile string // SQLite: held while migrating
+	counters counters
 
 	beforeCommit func(tx *gorm.DB) // tests: break things here
 }

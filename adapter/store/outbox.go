@@ -90,7 +90,16 @@ const headOnly = " AND NOT EXISTS (SELECT 1 FROM outbox e WHERE e.tenant_id = o.
 func (b Outbox) Lease(ctx context.Context, owner string, n int, d time.Duration) ([]outbox.Delivery, error) {
 	var out []outbox.Delivery
 	n = min(max(n, 0), maxClaim)
-	err := b.s.write(ctx, nil, func(tx *gorm.DB) error {
+	var until instant
+	leased := func(tx *gorm.DB) (bool, error) {
+		if len(out) == 0 {
+			return true, nil
+		}
+		var m outboxRow
+		err := locked(tx).Where("id = ?", binID(out[0].ID)).Take(&m).Error
+		return m.Owner == owner && m.DueAt == until, err
+	}
+	err := b.s.write(ctx, leased, func(tx *gorm.DB) error {
 		out = nil
 		now, err := b.s.now(tx)
 		if err != nil {
@@ -102,16 +111,14 @@ func (b Outbox) Lease(ctx context.Context, owner string, n int, d time.Duration)
 		if err := tx.Raw(q, at(now), n).Scan(&rows).Error; err != nil {
 			return err
 		}
+		until = at(now.Add(d))
 		for _, r := range rows {
 			res := tx.Model(&outboxRow{}).Where("tenant_id = ? AND id = ? AND state = ? AND due_at = ?", r.TenantID, r.ID, msgWaiting, r.DueAt).
-				Updates(map[string]any{"owner": owner, "due_at": at(now.Add(d)), "tries": r.Tries + 1})
+				Updates(map[string]any{"owner": owner, "due_at": until, "tries": r.Tries + 1})
 			if err := exactly(1, res, errAgain); err != nil {
 				return err
 			}
-			out = append(out, outbox.Delivery{
-				ID: uuid.UUID(r.ID), Tenant: r.TenantID, Aggregate: string(r.Aggregate), Seq: r.Seq, Kind: r.Kind, Event: r.Event,
-				Destination: r.Destination, Body: r.Body, Tries: r.Tries, CreatedAt: r.CreatedAt.Time(),
-			})
+			out = append(out, r.delivery())
 		}
 		return nil
 	})
@@ -119,6 +126,13 @@ func (b Outbox) Lease(ctx context.Context, owner string, n int, d time.Duration)
 		return nil, err
 	}
 	return out, nil
+}
+
+func (r outboxRow) delivery() outbox.Delivery {
+	return outbox.Delivery{
+		ID: uuid.UUID(r.ID), Tenant: r.TenantID, Aggregate: string(r.Aggregate), Seq: r.Seq, Kind: r.Kind, Event: r.Event,
+		Destination: r.Destination, Body: r.Body, Tries: r.Tries, CreatedAt: r.CreatedAt.Time(),
+	}
 }
 
 // end is a guarded update of a message that owner leased. Repeated after its answer was lost it finds its own work done.
@@ -190,17 +204,19 @@ func (b Outbox) Dead(ctx context.Context, tenant string, after uuid.UUID, limit 
 	}
 	out := make([]outbox.Delivery, len(rows))
 	for i, r := range rows {
-		out[i] = outbox.Delivery{
-			ID: uuid.UUID(r.ID), Tenant: r.TenantID, Aggregate: string(r.Aggregate), Seq: r.Seq, Kind: r.Kind, Event: r.Event,
-			Destination: r.Destination, Body: r.Body, Tries: r.Tries, CreatedAt: r.CreatedAt.Time(),
-		}
+		out[i] = r.delivery()
 	}
 	return out, nil
 }
 
 // Redrive makes a dead letter due again; ErrLate when it is not dead.
 func (b Outbox) Redrive(ctx context.Context, tenant string, id uuid.UUID) error {
-	return b.s.write(ctx, nil, func(tx *gorm.DB) error {
+	alive := func(tx *gorm.DB) (bool, error) {
+		var m outboxRow
+		err := locked(tx).Where("tenant_id = ? AND id = ?", tenant, binID(id)).Take(&m).Error
+		return m.State == msgWaiting, err
+	}
+	return b.s.write(ctx, alive, func(tx *gorm.DB) error {
 		now, err := b.s.now(tx)
 		if err != nil {
 			return err

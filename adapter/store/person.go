@@ -33,7 +33,12 @@ func (s *Store) SavePerson(ctx context.Context, p campaign.Person) (campaign.Per
 	}
 	var saved campaign.Person
 	created := false
-	err = s.write(ctx, nil, func(tx *gorm.DB) error {
+	made := func(tx *gorm.DB) (bool, error) {
+		var rows []personRow
+		err := locked(tx).Where("tenant_id = ? AND id = ?", p.Tenant, binID(p.ID)).Find(&rows).Error
+		return created && len(rows) == 1, err
+	}
+	err = s.write(ctx, made, func(tx *gorm.DB) error {
 		created = false
 		number, err := s.saveNumber(tx, p.Tenant, p.Number)
 		if err != nil {

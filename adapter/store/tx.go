@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"sync/atomic"
 	"time"
 
 	"gorm.io/gorm"
@@ -38,6 +39,7 @@ func (s *Store) write(ctx context.Context, seen look, fn func(tx *gorm.DB) error
 				return nil
 			}
 		}
+		s.count(err, unknown)
 		if ctx.Err() != nil || time.Now().After(stop) || !(unknown || isConflict(err) || lostLink(err)) {
 			return s.failed(ctx, err, unknown)
 		}
@@ -49,6 +51,31 @@ func (s *Store) write(ctx context.Context, seen look, fn func(tx *gorm.DB) error
 			return s.failed(ctx, err, unknown)
 		}
 		pause = min(pause*2, 250*time.Millisecond)
+	}
+}
+
+// Stats counts what the store overcame or reported since Open.
+type Stats struct {
+	Conflicts uint64 // deadlocks, lock time-outs, busy files, lost races: tried again
+	LostLinks uint64 // connections that broke before COMMIT was sent
+	Unknown   uint64 // COMMITs whose answer was lost
+}
+
+type counters struct{ conflicts, lostLinks, unknown atomic.Uint64 }
+
+// Stats may be read at any time.
+func (s *Store) Stats() Stats {
+	return Stats{Conflicts: s.counters.conflicts.Load(), LostLinks: s.counters.lostLinks.Load(), Unknown: s.counters.unknown.Load()}
+}
+
+func (s *Store) count(err error, unknown bool) {
+	switch {
+	case unknown:
+		s.counters.unknown.Add(1)
+	case isConflict(err):
+		s.counters.conflicts.Add(1)
+	case lostLink(err):
+		s.counters.lostLinks.Add(1)
 	}
 }
 
@@ -81,9 +108,31 @@ func (s *Store) once(ctx context.Context, fn func(tx *gorm.DB) error) (err error
 	if s.beforeCommit != nil {
 		s.beforeCommit(tx)
 	}
-	err = tx.Commit().Error
 	done = true
+	err = commit(ctx, tx)
 	return err, err != nil && unknownCommit(err)
+}
+
+// commitGrace is how long COMMIT may outlive its context before its answer is given up.
+const commitGrace = time.Second
+
+// commit does not let a server that stalls hold its caller beyond ctx; the connection ends by its own time-out.
+func commit(ctx context.Context, tx *gorm.DB) error {
+	answer := make(chan error, 1)
+	go func() { answer <- tx.Commit().Error }()
+	select {
+	case err := <-answer:
+		return err
+	case <-ctx.Done():
+	}
+	grace := time.NewTimer(commitGrace)
+	defer grace.Stop()
+	select {
+	case err := <-answer:
+		return err
+	case <-grace.C:
+		return errNoAnswer
+	}
 }
 
 // ask runs a look in a transaction of its own.

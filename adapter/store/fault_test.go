@@ -1,0 +1,423 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"ringmaster/internal/api"
+	"ringmaster/internal/campaign"
+	"ringmaster/internal/lab/mariadb"
+	"ringmaster/internal/phone"
+	"ringmaster/internal/scheduler"
+	"ringmaster/internal/scheduler/storetest"
+)
+
+// servers that faults are tried on.
+func onServers(t *testing.T, test func(t *testing.T, kind string)) {
+	for _, kind := range []string{onMariaDB, onMySQL} {
+		t.Run(kind, func(t *testing.T) { test(t, kind) })
+	}
+}
+
+// TestContractWithLostCommits runs every guarantee while every fifth COMMIT is cut off, before or after the server got it: each must
+// still hold, so no method does its work twice, loses it, or reports what did not happen.
+func TestContractWithLostCommits(t *testing.T) {
+	onServers(t, func(t *testing.T, kind string) {
+		direct, c := openNew(t, kind)
+		var unknown, lost uint64
+		storetest.Run(t, func(t *testing.T) storetest.Stores {
+			wipe(t, direct)
+			p, through := proxied(t, c)
+			p.decide(func(n int64) fate {
+				switch n % 10 {
+				case 3:
+					return cutAfter
+				case 8:
+					return cutBefore
+				}
+				return pass
+			})
+			s := openAt(t, through)
+			t.Cleanup(func() {
+				unknown += s.Stats().Unknown
+				lost += s.Stats().LostLinks
+			})
+			return stores(s, through)
+		})
+		if unknown < 100 {
+			t.Errorf("only %d COMMITs were lost: the test tests nothing", unknown)
+		}
+		t.Logf("lost answers to COMMIT: %d, broken connections: %d", unknown, lost)
+	})
+}
+
+// seed makes people 0..n-1, a standing task and one due, promoted contact each.
+func seed(t testing.TB, s *Store, n int) {
+	t.Helper()
+	ctx := context.Background()
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, err := s.EnsureTask(ctx, campaign.Task{Tenant: "acme", Script: "s", Standing: true, Retry: campaign.DefaultRetry()})
+	must(err)
+	for i := range n {
+		number, err := phone.Parse(fmt.Sprintf("+86139%08d", i), "CN")
+		must(err)
+		external := fmt.Sprintf("c%05d", i)
+		_, _, err = s.SavePerson(ctx, campaign.Person{Tenant: "acme", ExternalID: external, Number: number})
+		must(err)
+		_, _, err = s.CreateContact(ctx, api.NewContact{
+			ID: uuid.Must(uuid.NewV7()), Tenant: "acme", CustomerID: external, Script: "s", DueAt: time.Now().Add(-time.Minute), State: campaign.Scheduled,
+		})
+		must(err)
+	}
+	for i := 0; i < n; i += maxClaim {
+		_, err = s.Promote(ctx, time.Now(), maxClaim)
+		must(err)
+	}
+}
+
+func claimOne(t testing.TB, s *Store) campaign.Attempt {
+	t.Helper()
+	epoch, err := s.Register(context.Background(), "c1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	as, err := s.Claim(context.Background(), "default", 1, campaign.Fence{Owner: "c1", Epoch: epoch})
+	if err != nil || len(as) != 1 {
+		t.Fatalf("claimed %d, %v", len(as), err)
+	}
+	return as[0]
+}
+
+// TestDeadlockIsRetried makes the store the victim of a deadlock.
+func TestDeadlockIsRetried(t *testing.T) {
+	onServers(t, func(t *testing.T, kind string) {
+		s, _ := openNew(t, kind)
+		seed(t, s, 300)
+		a := claimOne(t, s)
+		tx := rawTx(t, s)
+		// The heavier transaction survives, so this one changes many rows first, then holds the contact and asks for the attempt, while
+		// Place holds the attempt and asks for the contact.
+		exec(t, tx, "UPDATE task_contact SET reason = 'x' WHERE state = 'ready'")
+		exec(t, tx, "SELECT id FROM task_contact WHERE tenant_id = 'acme' AND id = ? FOR UPDATE", binID(a.Contact.ID))
+		done := make(chan error, 1)
+		go func() {
+			done <- s.Place(context.Background(), a.Fence, campaign.Placement{PBX: "p"}, scheduler.Budget{}, time.Now())
+		}()
+		waitForLock(t, s, done)
+		exec(t, tx, "SELECT id FROM attempt WHERE id = ? FOR UPDATE", binID(a.ID))
+		if err := tx.Commit(); err != nil {
+			t.Fatal(err)
+		}
+		if err := <-done; err != nil {
+			t.Errorf("place: %v", err)
+		}
+		if s.Stats().Conflicts == 0 {
+			t.Error("no deadlock happened: the test tests nothing")
+		}
+		if v, err := s.Attempt(context.Background(), "acme", a.ID); err != nil || v.State != campaign.AttemptPlaced {
+			t.Errorf("attempt %s, %v", v.State, err)
+		}
+	})
+}
+
+func rawTx(t *testing.T, s *Store) *sql.Tx {
+	t.Helper()
+	db, err := s.w.DB()
+	if err != nil {
+		t.Fatal(err)
+	}
+	tx, err := db.Begin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = tx.Rollback() })
+	return tx
+}
+
+func exec(t *testing.T, tx *sql.Tx, q string, args ...any) {
+	t.Helper()
+	if _, err := tx.Exec(q, args...); err != nil {
+		t.Fatalf("%s: %v", q, err)
+	}
+}
+
+// waitForLock returns when a transaction of the server waits for a lock.
+func waitForLock(t *testing.T, s *Store, done <-chan error) {
+	t.Helper()
+	for range 50 {
+		select {
+		case err := <-done:
+			t.Fatalf("nobody had to wait: %v", err)
+		case <-time.After(150 * time.Millisecond): // the view is cached for 100 ms
+		}
+		var n int
+		if err := s.w.Raw("SELECT COUNT(*) FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'").Row().Scan(&n); err != nil {
+			time.Sleep(500 * time.Millisecond) // MySQL cannot show a statement that holds an ID
+			return
+		}
+		if n > 0 {
+			return
+		}
+	}
+	t.Fatal("nobody waits for a lock")
+}
+
+// TestLockTimeoutIsRetried holds a row longer than innodb_lock_wait_timeout.
+func TestLockTimeoutIsRetried(t *testing.T) {
+	s, _ := openNew(t, onMariaDB)
+	seed(t, s, 1)
+	a := claimOne(t, s)
+	tx := rawTx(t, s)
+	exec(t, tx, "SELECT id FROM attempt WHERE id = ? FOR UPDATE", binID(a.ID))
+	time.AfterFunc(3500*time.Millisecond, func() { _ = tx.Rollback() })
+	if err := s.Place(t.Context(), a.Fence, campaign.Placement{PBX: "p"}, scheduler.Budget{}, time.Now()); err != nil {
+		t.Errorf("place: %v", err)
+	}
+	if s.Stats().Conflicts == 0 {
+		t.Error("no lock time-out happened: the test tests nothing")
+	}
+	// For ever is too long: the error says what it is, and carries no value.
+	tx = rawTx(t, s)
+	exec(t, tx, "SELECT id FROM attempt WHERE id = ? FOR UPDATE", binID(a.ID))
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	began := time.Now()
+	err := s.Finish(ctx, a.Fence, campaign.Outcome{Disposition: campaign.Busy, EndedAt: time.Now()}, nil)
+	if !errors.Is(err, context.DeadlineExceeded) || time.Since(began) > 2*time.Second {
+		t.Errorf("after %s: %v", time.Since(began), err)
+	}
+}
+
+// TestStall freezes the network for ten seconds: each method returns soon after its deadline, and the store is well afterwards.
+func TestStall(t *testing.T) {
+	s0, c := openNew(t, onMariaDB)
+	seed(t, s0, 3)
+	a := claimOne(t, s0)
+	p, through := proxied(t, c)
+	s := openAt(t, through)
+	p.stall()
+	release := time.AfterFunc(10*time.Second, p.resume)
+	defer release.Stop()
+	began := time.Now()
+	var wg sync.WaitGroup
+	for name, call := range map[string]func(ctx context.Context) error{
+		"ping":  s.Ping,
+		"renew": func(ctx context.Context) error { return s.Renew(ctx, a.Fence.Owner, a.Fence.Epoch) },
+		"claim": func(ctx context.Context) error {
+			_, err := s.Claim(ctx, "default", 1, a.Fence)
+			return err
+		},
+		"place": func(ctx context.Context) error {
+			return s.Place(ctx, a.Fence, campaign.Placement{}, scheduler.Budget{}, time.Now())
+		},
+		"lease": func(ctx context.Context) error {
+			_, err := s.Outbox().Lease(ctx, "w", 1, time.Minute)
+			return err
+		},
+		"contact": func(ctx context.Context) error {
+			_, err := s.Contact(ctx, "acme", a.Contact.ID)
+			return err
+		},
+	} {
+		wg.Go(func() {
+			ctx, cancel := context.WithTimeout(context.Background(), 500*time.Millisecond)
+			defer cancel()
+			err := call(ctx)
+			if !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("%s: %v", name, err)
+			}
+			if d := time.Since(began); d > 2500*time.Millisecond {
+				t.Errorf("%s returned after %s", name, d)
+			}
+		})
+	}
+	wg.Wait()
+	if v, err := s0.Attempt(context.Background(), "acme", a.ID); err != nil || v.State != campaign.AttemptClaimed {
+		t.Errorf("attempt %s, %v: something was written", v.State, err)
+	}
+	p.resume()
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	if err := s.Place(ctx, a.Fence, campaign.Placement{PBX: "p"}, scheduler.Budget{}, time.Now()); err != nil {
+		t.Errorf("after the stall: %v", err)
+	}
+}
+
+// TestStallAtCommit freezes the network when COMMIT is on its way: the caller gets ErrUnknownCommit soon after its deadline and can look.
+func TestStallAtCommit(t *testing.T) {
+	s0, c := openNew(t, onMariaDB)
+	seed(t, s0, 1)
+	a := claimOne(t, s0)
+	p, through := proxied(t, c)
+	s := openAt(t, through)
+	p.decide(func(int64) fate { p.stall(); return pass }) // COMMIT gets through, its answer does not
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	began := time.Now()
+	err := s.Place(ctx, a.Fence, campaign.Placement{PBX: "p"}, scheduler.Budget{}, time.Now())
+	if !errors.Is(err, ErrUnknownCommit) || time.Since(began) > 2*time.Second {
+		t.Errorf("after %s: %v", time.Since(began), err)
+	}
+	p.decide(func(int64) fate { return pass })
+	// What the scheduler does then: take it back, whichever it was.
+	if err := s0.Unplace(t.Context(), a.Fence, time.Now(), "place failed"); err != nil {
+		t.Errorf("unplace: %v", err)
+	}
+}
+
+// TestServerKilled kills the server three times under workers that do what the scheduler does, then counts.
+func TestServerKilled(t *testing.T) {
+	servers.Server(t, mariadb.MariaDB) // fails or skips by the rule of package env
+	ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
+	defer cancel()
+	server, err := mariadb.Start(ctx, mariadb.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = server.Stop(context.Background()) }()
+	if err := server.CreateDatabase(ctx, "crash"); err != nil {
+		t.Fatal(err)
+	}
+	c := config(t, onSQLite)
+	c.Dialect, c.DSN = MySQL, server.DSN("crash")
+	s := openAt(t, c)
+	if _, err := s.Migrate(ctx, Latest); err != nil {
+		t.Fatal(err)
+	}
+	const contacts = 400
+	seed(t, s, contacts)
+
+	work, stop := context.WithCancel(ctx)
+	defer stop()
+	var finished, troubles atomic.Int64
+	var wg sync.WaitGroup
+	for w := range 6 {
+		wg.Go(func() { crashWorker(work, s, fmt.Sprintf("w%d", w), &finished, &troubles) })
+	}
+	for range 3 {
+		before := finished.Load()
+		for finished.Load() < before+40 && finished.Load() < contacts-50 && ctx.Err() == nil {
+			time.Sleep(time.Millisecond)
+		}
+		server.Kill()
+		time.Sleep(200 * time.Millisecond)
+		if err := server.Restart(ctx); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for ctx.Err() == nil && count(t, s, "SELECT COUNT(*) FROM task_contact WHERE state <> 'done'") > 0 {
+		rescue(ctx, t, s)
+		time.Sleep(50 * time.Millisecond)
+	}
+	stop()
+	wg.Wait()
+	for what, want := range map[string]int{
+		"SELECT COUNT(*) FROM task_contact WHERE state = 'done' AND tries = 1": contacts,
+		"SELECT COUNT(*) FROM attempt WHERE state = 'finished'":                contacts,
+		"SELECT COUNT(DISTINCT contact_id) FROM cdr":                           contacts,
+		"SELECT COUNT(*) FROM cdr":                                             contacts,
+		"SELECT COUNT(*) FROM turn":                                            contacts,
+		"SELECT COUNT(*) FROM outbox":                                          contacts,
+		"SELECT COUNT(*) FROM budget_entry WHERE returned_at IS NULL":          contacts,
+		"SELECT COUNT(*) FROM attempt WHERE live IS NOT NULL":                  0,
+		"SELECT COUNT(*) FROM attempt a LEFT JOIN cdr c ON c.attempt_id = a.id WHERE a.state = 'finished' AND c.attempt_id IS NULL": 0,
+	} {
+		if got := count(t, s, what); got != want {
+			t.Errorf("%s: %d, want %d", what, got, want)
+		}
+	}
+	t.Logf("errors the workers saw: %d; store: %+v", troubles.Load(), s.Stats())
+	if troubles.Load()+int64(s.Stats().LostLinks) == 0 {
+		t.Error("nobody noticed that the server died: the test tests nothing")
+	}
+}
+
+func count(t testing.TB, s *Store, q string) int {
+	t.Helper()
+	var n int
+	if err := s.w.Raw(q).Row().Scan(&n); err != nil {
+		t.Fatalf("%s: %v", q, err)
+	}
+	return n
+}
+
+// crashWorker claims, places and finishes; an error of Place takes the attempt back, one of Finish is insisted upon.
+func crashWorker(ctx context.Context, s *Store, owner string, finished, troubles *atomic.Int64) {
+	insist := func(write func() error) {
+		for ctx.Err() == nil {
+			err := write()
+			if err == nil || errors.Is(err, scheduler.ErrLate) || errors.Is(err, scheduler.ErrFenced) {
+				return
+			}
+			troubles.Add(1)
+			time.Sleep(20 * time.Millisecond)
+		}
+	}
+	var epoch int64
+	insist(func() (err error) { epoch, err = s.Register(ctx, owner); return err })
+	for ctx.Err() == nil {
+		_, _ = s.Promote(ctx, time.Now(), 100)
+		as, err := s.Claim(ctx, "default", 3, campaign.Fence{Owner: owner, Epoch: epoch})
+		if err != nil || len(as) == 0 {
+			if err != nil {
+				troubles.Add(1)
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+		for _, a := range as {
+			if err := s.Place(ctx, a.Fence, campaign.Placement{PBX: "p"}, scheduler.Budget{PerDay: 1}, time.Now()); err != nil {
+				troubles.Add(1)
+				insist(func() error {
+					err := s.Unplace(ctx, a.Fence, time.Now(), "place failed")
+					if errors.Is(err, scheduler.ErrLate) {
+						err = s.Postpone(ctx, a.Fence, time.Now(), "place failed")
+					}
+					return err
+				})
+				continue
+			}
+			o := campaign.Outcome{Disposition: campaign.Completed, EndedAt: time.Now(), Turns: []campaign.Turn{{Seq: 1, Side: campaign.Us, Text: "您好"}}}
+			id := uuid.Must(uuid.NewV7())
+			insist(func() error {
+				return s.Finish(ctx, a.Fence, o, []scheduler.Message{{ID: id, Aggregate: a.ID.String(), Kind: "webhook", Event: "call.finished", Destination: "crm"}})
+			})
+			finished.Add(1)
+		}
+	}
+}
+
+// rescue ends what a lost answer to Claim left behind: attempts that their owner does not know of.
+func rescue(ctx context.Context, t *testing.T, s *Store) {
+	t.Helper()
+	if count(t, s, "SELECT COUNT(*) FROM task_contact WHERE state IN ('ready', 'scheduled')") > 0 {
+		return // the workers are still at it
+	}
+	epoch, err := s.Register(ctx, "rescuer")
+	if err != nil {
+		t.Fatal(err)
+	}
+	as, err := s.Orphans(ctx, "rescuer", epoch, 3*time.Second, 100)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, a := range as {
+		if a.State == campaign.AttemptClaimed {
+			if err := s.Postpone(ctx, a.Fence, time.Now(), "orphan"); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
