@@ -162,12 +162,16 @@ func (a *App) wire() error {
 		Budget: scheduler.Budget{PerDay: d.PerDay, PerWeek: d.PerWeek}, Rules: a.rules(),
 	}, a.store, a.caller, messages(a.cfg.Tenant.ID, names), a.log)
 	a.metrics = newMetrics(a)
-	a.api = api.New(api.Deps{
-		Store: a.store, Archive: a.archive, Log: a.log, Script: a.library.info,
+	deps := api.Deps{
+		Store: a.store, Log: a.log, Script: a.library.info,
 		Hours: a.judgeHours, TenantZone: a.cfg.Tenant.Zone, TenantRegion: a.cfg.Tenant.Region,
 		Lab: a.fleet.lab(), Task: a.standingTask, Wake: a.scheduler.Wake, Cancel: a.scheduler.Cancel,
 		Ready: a.Ready, Metrics: a.metrics.handler(),
-	})
+	}
+	if a.archive != nil { // a nil *Archive in the interface would not be nil
+		deps.Archive = a.archive
+	}
+	a.api = api.New(deps)
 	return nil
 }
 

@@ -43,14 +43,13 @@ func (r *reference) pull(dst []int16, played time.Duration) (sounding bool) {
 	defer r.mu.Unlock()
 	due := int64(played)*int64(r.rate)/int64(time.Second) - r.pulled
 	n := min(len(dst), len(r.samples))
-	switch {
-	case due <= 0 && !r.playing:
+	if !r.playing && due <= 0 {
 		n = 0 // written, and not yet heard
-	case due < -int64(r.rate/10):
-		n = 0 // more than 100 ms ahead of what was heard: wait
 	}
-	if due > int64(r.rate/5) && len(r.samples) > len(dst) {
-		// More than 200 ms behind: what was skipped has been played already.
+	// Within a run of speech the two clocks are one: nothing is inserted and
+	// nothing skipped, however coarse the report of what was played is, unless
+	// it is off by more than a second.
+	if due > int64(r.rate) && len(r.samples) > len(dst) {
 		skip := min(int(due)-len(dst), len(r.samples)-len(dst))
 		r.samples = r.samples[skip:]
 		r.pulled += int64(skip)
