@@ -65,7 +65,7 @@ func (t *turn) machine() {
 	}
 	t.why("the beep has ended")
 	t.st.Phase, t.st.Disclosed, t.st.Held = Voicemail, false, heldBeep
-	t.notice()
+	t.leave()
 }
 
 // message leaves the message once the notice has been said.
@@ -76,6 +76,9 @@ func (t *turn) message() {
 		t.why("the notice has been left")
 		t.say(t.s.voicemail, 0)
 		t.finish(End{Disposition: campaign.Voicemail, Reason: "message_left"})
+	case t.st.Held == heldBeep && t.st.Pending && t.in.HeardLine != "":
+		t.why("the notice was interrupted")
+		t.leave()
 	case t.in.Kind == Said:
 		t.st.Pending = false
 		t.why("waiting for the beep")
@@ -85,6 +88,15 @@ func (t *turn) message() {
 	default:
 		t.why("talking to a machine")
 	}
+}
+
+// leave begins the notice for a machine, a bounded number of times.
+func (t *turn) leave() {
+	if t.st.Notices >= 2*maxNotices {
+		t.finish(End{Disposition: campaign.Voicemail, Reason: "no_message"})
+		return
+	}
+	t.notice()
 }
 
 // heldBeep marks that the notice now being said was begun after the beep.
