@@ -41,7 +41,10 @@ func (s *Store) Migrate(ctx context.Context, target int64) (int64, error) {
 	if target < 0 || target > newest {
 		return 0, fmt.Errorf("%w: there is no version %d (newest is %d)", ErrSchema, target, newest)
 	}
-	if _, err = p.UpTo(ctx, target); err == nil {
+	if target > 0 {
+		_, err = p.UpTo(ctx, target)
+	}
+	if err == nil {
 		_, err = p.DownTo(ctx, target)
 	}
 	if err != nil {

@@ -25,7 +25,9 @@ func (s *Store) openSQLite(c Config) error {
 		return fmt.Errorf("%w: the DSN of SQLite is a file's path, without options", ErrConfig)
 	}
 	s.sql = sqliteDialect()
-	base := url.Values{"_pragma": {"busy_timeout(5000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)"}}
+	// The first time-out is for several controllers that switch a new file to WAL at once. Later waits are our own, in short steps,
+	// because SQLite's cannot be ended by a context.
+	base := url.Values{"_pragma": {"busy_timeout(5000)", "journal_mode(WAL)", "synchronous(FULL)", "busy_timeout(50)"}}
 	base.Set("_txlock", "immediate")
 	if c.DSN == ":memory:" {
 		var err error

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/google/uuid"
 	"go.uber.org/goleak"
 
 	"ringmaster/internal/lab/mariadb"
@@ -119,4 +120,13 @@ func tables(t testing.TB, s *Store) []string {
 		t.Fatal(err)
 	}
 	return names
+}
+
+func newUUID(t testing.TB) uuid.UUID {
+	t.Helper()
+	id, err := uuid.NewV7()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return id
 }
