@@ -1,7 +1,6 @@
 package cache
 
 import (
-	"container/list"
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
@@ -59,14 +58,12 @@ type Cache struct {
 
 	mu      sync.Mutex
 	closed  bool
-	flights map[key]*prompt       // being made
-	kept    map[key]*list.Element // of *prompt, complete
-	order   *list.List            // most recently used first
-	bytes   int64
+	flights map[key]*prompt   // being made
+	kept    lru[key, *prompt] // complete; weight: bytes
 	workers sync.WaitGroup
 }
 
-// ErrClosed: the cache was closed.
+// ErrClosed means that the cache was closed.
 var ErrClosed = errors.New("cache: the prompt cache is closed")
 
 // New puts a cache in front of a synthesizer and looks what the folder holds.
@@ -87,8 +84,7 @@ func New(next speech.Synthesizer, cfg Config) (*Cache, error) {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
 	c := &Cache{
-		next: next, cfg: cfg,
-		flights: map[key]*prompt{}, kept: map[key]*list.Element{}, order: list.New(),
+		next: next, cfg: cfg, flights: map[key]*prompt{},
 	}
 	if cfg.Dir != "" {
 		d, err := openDisk(cfg.Dir, cfg.DiskBytes)
@@ -138,10 +134,9 @@ func (c *Cache) Synthesize(ctx context.Context, u speech.Utterance) (speech.Synt
 	if c.closed {
 		return nil, ErrClosed
 	}
-	if e, ok := c.kept[k]; ok {
-		c.order.MoveToFront(e)
+	if p, ok := c.kept.get(k); ok {
 		c.hits.Add(1)
-		return newReading(ctx, c, e.Value.(*prompt)), nil
+		return newReading(ctx, c, p), nil
 	}
 	p, ok := c.flights[k]
 	if ok {
@@ -230,7 +225,7 @@ func (c *Cache) fromProvider(ctx context.Context, p *prompt, u speech.Utterance)
 	if err != nil {
 		return false, err
 	}
-	defer syn.Close()
+	defer closing(syn)
 	limit := int(u.Format.Samples(c.cfg.MaxAudio))
 	buf := make([]int16, u.Format.FrameSamples()*5)
 	total := 0
@@ -254,6 +249,10 @@ func (c *Cache) fromProvider(ctx context.Context, p *prompt, u speech.Utterance)
 	}
 }
 
+// closing ends a synthesis of which everything was read or given up: what Close
+// says changes nothing.
+func closing(s speech.Synthesis) { _ = s.Close() }
+
 // keep moves a complete prompt into memory and forgets what no longer fits.
 func (c *Cache) keep(p *prompt) {
 	c.mu.Lock()
@@ -261,16 +260,12 @@ func (c *Cache) keep(p *prompt) {
 	if c.flights[p.key] == p {
 		delete(c.flights, p.key)
 	}
-	if _, ok := c.kept[p.key]; ok || p.size() > c.cfg.MemoryBytes {
+	if p.size() > c.cfg.MemoryBytes {
 		return
 	}
-	c.kept[p.key] = c.order.PushFront(p)
-	c.bytes += p.size()
-	for c.bytes > c.cfg.MemoryBytes {
-		last := c.order.Back()
-		old := c.order.Remove(last).(*prompt)
-		delete(c.kept, old.key)
-		c.bytes -= old.size()
+	c.kept.put(p.key, p, p.size())
+	for c.kept.weight > c.cfg.MemoryBytes {
+		c.kept.dropOldest()
 		c.evictions.Add(1)
 	}
 }
@@ -299,7 +294,7 @@ func (c *Cache) release(p *prompt) {
 func (c *Cache) Cached(u speech.Utterance) bool {
 	k := c.keyOf(u)
 	c.mu.Lock()
-	_, ok := c.kept[k]
+	ok := c.kept.has(k)
 	c.mu.Unlock()
 	return ok || c.disk != nil && c.disk.has(k)
 }
@@ -356,7 +351,7 @@ func (c *Cache) prepare(ctx context.Context, u speech.Utterance) error {
 	if err != nil {
 		return err
 	}
-	defer syn.Close()
+	defer closing(syn)
 	buf := make([]int16, 8192)
 	for {
 		if _, err := syn.Read(buf); err != nil {
@@ -375,7 +370,7 @@ func (c *Cache) Stats() Stats {
 		Errors: c.failures.Load(), Evictions: c.evictions.Load(), Corrupt: c.corrupt.Load(),
 	}
 	c.mu.Lock()
-	s.Memory = c.bytes
+	s.Memory = c.kept.weight
 	c.mu.Unlock()
 	if c.disk != nil {
 		s.Disk = c.disk.size()

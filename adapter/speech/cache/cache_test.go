@@ -322,7 +322,7 @@ func TestBoundsForgetTheLeastRecentlyUsed(t *testing.T) {
 	}
 	c.mu.Lock()
 	for text, want := range map[string]bool{"a": true, "b": false, "c": true, "d": true} {
-		if _, ok := c.kept[c.keyOf(say(text))]; ok != want {
+		if ok := c.kept.has(c.keyOf(say(text))); ok != want {
 			t.Errorf("%s in memory: %v", text, ok)
 		}
 	}

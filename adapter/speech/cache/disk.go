@@ -2,7 +2,6 @@ package cache
 
 import (
 	"bytes"
-	"container/list"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
@@ -40,9 +39,7 @@ type disk struct {
 	limit int64
 
 	mu    sync.Mutex
-	files map[key]*list.Element // of file
-	order *list.List            // most recently used first
-	bytes int64
+	files lru[key, struct{}] // weight: bytes
 }
 
 type file struct {
@@ -57,8 +54,9 @@ func openDisk(dir string, limit int64) (*disk, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("cache: cannot use the folder for prompts: %w", err)
 	}
-	d := &disk{dir: dir, limit: limit, files: map[key]*list.Element{}, order: list.New()}
+	d := &disk{dir: dir, limit: limit}
 	var found []file
+	var left []string // by a killed process
 	err := filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
 		if err != nil || e.IsDir() {
 			return err
@@ -72,28 +70,37 @@ func openDisk(dir string, limit int64) (*disk, error) {
 		}
 		if strings.HasPrefix(e.Name(), temporary) {
 			if time.Since(info.ModTime()) > time.Hour {
-				_ = os.Remove(path)
+				left = append(left, path)
 			}
 			return nil
 		}
-		name, ok := strings.CutSuffix(e.Name(), suffix)
-		raw, err := hex.DecodeString(name)
-		if !ok || err != nil || len(raw) != sha256.Size {
-			return nil // not ours
+		if k, ok := keyOfFile(e.Name()); ok {
+			found = append(found, file{k, info.Size(), info.ModTime()})
 		}
-		found = append(found, file{key(raw), info.Size(), info.ModTime()})
 		return nil
 	})
 	if err != nil {
 		return nil, fmt.Errorf("cache: cannot read the folder for prompts: %w", err)
 	}
-	slices.SortFunc(found, func(a, b file) int { return b.used.Compare(a.used) })
+	for _, path := range left {
+		_ = os.Remove(path) // it costs room, nothing else
+	}
+	slices.SortFunc(found, func(a, b file) int { return a.used.Compare(b.used) })
 	for _, f := range found {
-		d.files[f.key] = d.order.PushBack(f)
-		d.bytes += f.size
+		d.files.put(f.key, struct{}{}, f.size)
 	}
 	d.evict()
 	return d, nil
+}
+
+// keyOfFile reads a file's name; false when it is not ours.
+func keyOfFile(name string) (key, bool) {
+	name, ok := strings.CutSuffix(name, suffix)
+	raw, err := hex.DecodeString(name)
+	if !ok || err != nil || len(raw) != sha256.Size {
+		return key{}, false
+	}
+	return key(raw), true
 }
 
 func (d *disk) path(k key) string {
@@ -104,14 +111,13 @@ func (d *disk) path(k key) string {
 func (d *disk) has(k key) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	_, ok := d.files[k]
-	return ok
+	return d.files.has(k)
 }
 
 func (d *disk) size() int64 {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.bytes
+	return d.files.weight
 }
 
 // store writes a complete prompt and returns how many others had to go.
@@ -140,28 +146,17 @@ func (d *disk) store(p *prompt) (evicted int, err error) {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.forget(p.key)
-	d.files[p.key] = d.order.PushFront(file{key: p.key, size: int64(len(data))})
-	d.bytes += int64(len(data))
+	d.files.put(p.key, struct{}{}, int64(len(data)))
 	return d.evict(), nil
-}
-
-// forget takes a file out of the books. The caller holds d.mu.
-func (d *disk) forget(k key) {
-	if e, ok := d.files[k]; ok {
-		d.bytes -= d.order.Remove(e).(file).size
-		delete(d.files, k)
-	}
 }
 
 // evict removes the files used longest ago until the rest fits. The caller
 // holds d.mu, or is the only one.
 func (d *disk) evict() int {
 	n := 0
-	for d.bytes > d.limit {
-		last := d.order.Back().Value.(file)
-		_ = os.Remove(d.path(last.key)) // whatever is left of it, we no longer count on it
-		d.forget(last.key)
+	for d.files.weight > d.limit {
+		k, _ := d.files.dropOldest()
+		_ = os.Remove(d.path(k)) // whatever is left of it, we no longer count on it
 		n++
 	}
 	return n
@@ -179,15 +174,13 @@ func (d *disk) load(k key, rate int, longest time.Duration) (*prompt, error) {
 	if err != nil {
 		if errors.Is(err, errCorrupt) {
 			_ = os.Remove(path)
-			d.forget(k)
+			d.files.remove(k)
 		} else if errors.Is(err, fs.ErrNotExist) {
-			d.forget(k)
+			d.files.remove(k)
 		}
 		return nil, err
 	}
-	if e, ok := d.files[k]; ok {
-		d.order.MoveToFront(e)
-	}
+	d.files.get(k) // used now
 	now := time.Now()
 	_ = os.Chtimes(path, now, now) // only the order after a restart depends on it
 	return p, nil
@@ -198,7 +191,7 @@ func read(path string, k key, rate int, longest time.Duration) (*prompt, error) 
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }() // it was only read
 	limit := int64(headerSize) + sha256.Size + int64(maxMarks)*markSize + int64(longest.Seconds()*float64(rate))*2
 	data, err := io.ReadAll(io.LimitReader(f, limit+1))
 	if err != nil {

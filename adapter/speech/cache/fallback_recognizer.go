@@ -290,10 +290,7 @@ func (s *fallbackRecognition) change(err error) {
 		return
 	}
 	s.f.lost.Add(int64(s.buffer.lost))
-	select {
-	case <-s.broken: // of the first provider
-	default:
-	}
+	s.broken = make(chan error, 1) // what the first provider had to say is past
 	now := time.Now()
 	s.pump, s.results = p, 0
 	if !s.soundAt.IsZero() {

@@ -32,7 +32,7 @@ type Config struct {
 	MaxAudio time.Duration
 }
 
-// ErrTooLong: the text is longer than Config.MaxRunes, or its audio longer than
+// ErrTooLong means that the text is longer than Config.MaxRunes, or its audio longer than
 // Config.MaxAudio.
 var ErrTooLong = errors.New("espeak: text too long: split it into several utterances")
 

@@ -1,6 +1,7 @@
 package espeak
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
@@ -71,11 +72,11 @@ func (s *Synthesizer) run(ctx context.Context, p part, speed float64) ([]int16, 
 // collect reads the program's WAV. No output at all is no audio: that is how
 // the program answers text in which there is nothing to pronounce.
 func (s *Synthesizer) collect(r io.Reader) ([]int16, int, error) {
-	var first [1]byte
-	if _, err := io.ReadFull(r, first[:]); err != nil {
+	out := bufio.NewReader(r)
+	if first, _ := out.Peek(1); len(first) == 0 {
 		return nil, defaultRate, nil
 	}
-	in, err := audio.NewWAVReader(io.MultiReader(bytes.NewReader(first[:]), r))
+	in, err := audio.NewWAVReader(out)
 	if err != nil {
 		return nil, 0, fmt.Errorf("%w: %w", speech.ErrProtocol, err)
 	}

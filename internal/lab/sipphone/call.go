@@ -51,7 +51,7 @@ type Call struct {
 	workers  sync.WaitGroup
 }
 
-// ErrEnded: the call was over before the step could be done.
+// ErrEnded means that the call was over before the step could be done.
 var ErrEnded = errors.New("sipphone: the call has ended")
 
 // Done is closed when the call is over and everything it started has ended.
@@ -130,11 +130,11 @@ func (c *Call) note(at time.Time, what string) {
 }
 
 // end closes the books once; it does no signalling.
-func (c *Call) end(by Party, status int) bool {
+func (c *Call) end(by Party, status int) {
 	c.mu.Lock()
 	if c.over {
 		c.mu.Unlock()
-		return false
+		return
 	}
 	c.over = true
 	now := time.Now()
@@ -150,7 +150,6 @@ func (c *Call) end(by Party, status int) bool {
 		time.AfterFunc(64*c.phone.cfg.T1, func() { c.phone.forget(key) })
 	}
 	c.cancel(ErrEnded)
-	return true
 }
 
 // describe is our session description with the given codecs.

@@ -103,7 +103,7 @@ func TestTimelineFollowsTimestampsAndTheWall(t *testing.T) {
 	h := heard{limit: 80000}
 	put := func(seq uint16, ts uint32, after time.Duration) {
 		if h.arrive(7, seq, ts, now.Add(after)) {
-			h.place(ts, tone, now.Add(after))
+			h.place(ts, seq == 3, tone, now.Add(after))
 		}
 	}
 	at := func(pos int) bool {
@@ -116,15 +116,16 @@ func TestTimelineFollowsTimestampsAndTheWall(t *testing.T) {
 	put(2, 1640, 80*time.Millisecond)            // 1 is lost
 	put(3, 1800, 2080*time.Millisecond)          // silence that the timestamps do not count
 	put(4, 1800+160+8000, 3100*time.Millisecond) // silence that they do count
-	for _, pos := range []int{0, 160, 320, 640, 16640, 16640 + 8160} {
+	put(5, 1800+320+8000, 3700*time.Millisecond) // late by half a second, no new talkspurt
+	for _, pos := range []int{0, 160, 320, 640, 16640, 16640 + 8160, 16640 + 8320} {
 		if !at(pos) {
 			t.Errorf("nothing at sample %d", pos)
 		}
 	}
-	if h.lost() != 1 || h.late != 1 || h.duplicate != 1 || h.received != 6 {
+	if h.lost() != 1 || h.late != 1 || h.duplicate != 1 || h.received != 7 {
 		t.Errorf("lost %d late %d duplicate %d received %d", h.lost(), h.late, h.duplicate, h.received)
 	}
-	if len(h.spans) != 3 {
-		t.Errorf("%d stretches of sound, want 3", len(h.spans))
+	if len(h.spans) != 4 {
+		t.Errorf("%d stretches of sound, want 4", len(h.spans))
 	}
 }

@@ -59,7 +59,7 @@ type Phone struct {
 	claimed      map[*Call]bool
 }
 
-// ErrClosed: the telephone was closed.
+// ErrClosed means that the telephone was closed.
 var ErrClosed = errors.New("sipphone: the telephone is closed")
 
 // Listen opens a telephone; Close ends it.

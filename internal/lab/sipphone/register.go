@@ -11,7 +11,7 @@ import (
 	"github.com/emiago/sipgo/sip"
 )
 
-// ErrRegister: the registrar refused, or did not answer.
+// ErrRegister means that the registrar refused, or did not answer.
 var ErrRegister = errors.New("sipphone: registration failed: check user, password and that the exchange listens there")
 
 // Registration keeps an account registered until Close.
@@ -93,7 +93,7 @@ func (r *Registration) register(ctx context.Context, expires time.Duration) erro
 		switch {
 		case res.StatusCode < 300:
 			return nil
-		case res.StatusCode == 401 || res.StatusCode == 407:
+		case res.StatusCode == sip.StatusUnauthorized || res.StatusCode == sip.StatusProxyAuthRequired:
 			name, value, err = credentials(res, "REGISTER", r.uri(), r.account)
 			if err != nil {
 				return fmt.Errorf("%w: %w", ErrRegister, err)

@@ -126,7 +126,7 @@ func Speak(pcm []int16) Step {
 	return Step{"speak", func(ctx context.Context, c *Call) error { return c.Speak(ctx, pcm) }}
 }
 
-// ErrNoMedia: the call carries no sound yet.
+// ErrNoMedia means that the call carries no sound yet.
 var ErrNoMedia = errors.New("sipphone: no sound can be sent before early media or the answer")
 
 // Speak says 8 kHz samples and waits until the last of them is on the line.

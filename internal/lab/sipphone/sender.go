@@ -13,8 +13,9 @@ import (
 const frameTime = 20 * time.Millisecond
 
 // maxBehind is how late the sender may be before it gives up catching up: the
-// audio then has a hole, which is counted.
-const maxBehind = 200 * time.Millisecond
+// audio then has a hole, which is counted. Up to there what is late is sent at
+// once: on a busy machine words arrive late, but whole.
+const maxBehind = time.Second
 
 // send paces one packet every 20 ms until ctx ends.
 func (m *media) send(ctx context.Context) {
@@ -30,13 +31,13 @@ func (m *media) send(ctx context.Context) {
 		case <-timer.C:
 		}
 		if late := time.Since(next); late > maxBehind {
-			skipped := late / frameTime
+			skipped := late.Truncate(frameTime)
 			m.mu.Lock()
 			m.stalls++
-			m.ts += uint32(skipped) * frameSamples
-			m.sentPos += int(skipped) * frameSamples
+			m.ts += uint32(toSamples(skipped))
+			m.sentPos += toSamples(skipped)
 			m.mu.Unlock()
-			next = next.Add(skipped * frameTime)
+			next = next.Add(skipped)
 		}
 		for !next.After(time.Now()) {
 			m.tick(buf)

@@ -50,7 +50,11 @@ func (s *socket) write(b []byte, dst netip.AddrPort) error {
 }
 
 func (s *socket) addr() netip.AddrPort {
-	a := s.conn.LocalAddr().(*net.UDPAddr).AddrPort()
+	local, ok := s.conn.LocalAddr().(*net.UDPAddr)
+	if !ok {
+		return netip.AddrPort{} // a UDP socket has no other address
+	}
+	a := local.AddrPort()
 	return netip.AddrPortFrom(a.Addr().Unmap(), a.Port())
 }
 

@@ -166,12 +166,15 @@ func (h *heard) lost() int {
 	return h.lostBefore + max(int(h.highestSeq-h.firstSeq)+1-h.fromSource, 0)
 }
 
-// place puts the sound of one packet and says whether it was audible.
-func (h *heard) place(ts uint32, samples []int16, at time.Time) bool {
+// place puts the sound of one packet and says whether it was audible. After a
+// pause a packet with the marker begins a new talkspurt (RFC 3551, 4.1): a
+// sender that did not count the pause is put right by the clock on the wall.
+// Without the marker it is late, and belongs where its timestamp says.
+func (h *heard) place(ts uint32, marker bool, samples []int16, at time.Time) bool {
 	pos := h.anchorPos + int(int32(ts-h.anchorTS))
 	wall := toSamples(at.Sub(h.line.Start))
 	tolerance := leapInStream
-	if at.Sub(h.lastAt) > streamPause {
+	if marker && at.Sub(h.lastAt) > streamPause {
 		tolerance = leapAfterPause
 	}
 	if diff := pos - wall; diff > toSamples(tolerance) || -diff > toSamples(tolerance) {

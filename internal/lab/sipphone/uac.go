@@ -157,7 +157,7 @@ func (c *Call) onInviteResponse(res *sip.Response, src netip.AddrPort, at time.T
 func (c *Call) onProvisional(res *sip.Response, at time.Time) {
 	c.note(at, fmt.Sprintf("%d received", res.StatusCode))
 	c.out.ringing = true
-	if res.StatusCode == 100 || c.over {
+	if res.StatusCode == sip.StatusTrying || c.over {
 		return
 	}
 	if c.rec.RingAt.IsZero() {
@@ -215,7 +215,8 @@ func (c *Call) onRefused(res *sip.Response, at time.Time) (over bool, by Party) 
 		return false, NotOver
 	}
 	c.note(at, fmt.Sprintf("%d received", res.StatusCode))
-	if (res.StatusCode == 401 || res.StatusCode == 407) && o.attempts == 0 && o.dial.Password != "" && !o.wanted {
+	asked := res.StatusCode == sip.StatusUnauthorized || res.StatusCode == sip.StatusProxyAuthRequired
+	if asked && o.attempts == 0 && o.dial.Password != "" && !o.wanted {
 		o.attempts++
 		name, value, err := credentials(res, "INVITE", o.uri, o.dial.Account)
 		if err == nil {
@@ -263,7 +264,7 @@ func (c *Call) sendCancel() {
 // credentials answers a digest challenge (RFC 7616, 8760).
 func credentials(res *sip.Response, method, uri string, a Account) (name, value string, err error) {
 	name, from := "Authorization", "WWW-Authenticate"
-	if res.StatusCode == 407 {
+	if res.StatusCode == sip.StatusProxyAuthRequired {
 		name, from = "Proxy-Authorization", "Proxy-Authenticate"
 	}
 	h := res.GetHeader(from)

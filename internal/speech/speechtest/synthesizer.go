@@ -103,7 +103,7 @@ func (c contract) speak(t *testing.T, s speech.Synthesizer, u speech.Utterance) 
 	if err != nil {
 		t.Fatalf("Synthesize: %v", err)
 	}
-	defer syn.Close()
+	defer closing(syn)
 	samples, err := ReadAll(syn, u.Format, MaxSynthesis)
 	if err != nil {
 		t.Fatalf("Read: %v", err)
@@ -159,6 +159,9 @@ func (c contract) speaks(t *testing.T) {
 	}
 }
 
+// closing ends a synthesis whose end is not what is tested.
+func closing(s speech.Synthesis) { _ = s.Close() }
+
 func rms(samples []int16) float64 {
 	var sum float64
 	for _, s := range samples {
@@ -175,7 +178,7 @@ func (c contract) readsInAnySize(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer syn.Close()
+	defer closing(syn)
 	var pieces []int16
 	sizes := []int{1, 7, 160, 0, 1000, 3}
 	for i := 0; ; i++ {
@@ -254,7 +257,7 @@ func (c contract) contextEndsIt(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer syn.Close()
+	defer closing(syn)
 	stop()
 	within(t, c.o.Patience, "Read after the context ended", func() {
 		if _, err := ReadAll(syn, u.Format, MaxSynthesis); err != nil && !errors.Is(err, context.Canceled) {
@@ -308,7 +311,7 @@ func (c contract) concurrent(t *testing.T) {
 				t.Error(err)
 				return
 			}
-			defer syn.Close()
+			defer closing(syn)
 			samples, err := ReadAll(syn, u.Format, MaxSynthesis)
 			if err != nil {
 				t.Error(err)
@@ -343,7 +346,7 @@ func (c contract) hostileText(t *testing.T) {
 			if err != nil {
 				return // refusing is a good answer
 			}
-			defer syn.Close()
+			defer closing(syn)
 			if samples, err := ReadAll(syn, u.Format, MaxSynthesis); err == nil {
 				checkMarks(t, syn.Marks(), u, len(samples))
 			}
