@@ -371,12 +371,13 @@ func (l *leg) toQueue(ctx context.Context, to pbx.Target) error {
 	return nil
 }
 
-// enteredBridge: while a queue has the leg, any other bridge is an agent.
-func (l *leg) enteredBridge(e *ari.Event) {
+// queueDialled: the queue that has the leg called an agent. It tells nobody
+// whom, and its bridge is not ours to see.
+func (l *leg) queueDialled(status string) {
 	l.mu.Lock()
 	away := l.away
 	l.mu.Unlock()
-	if away && e.Bridge.ID != bridgeOf(l.id) {
+	if away && status == "ANSWER" {
 		l.emit(pbx.Bridged{At: time.Now()})
 	}
 }

@@ -181,6 +181,10 @@ func (l *leg) handle(in input) bool {
 		return l.event(in.ev)
 	case inPlaced:
 		l.placedAt = time.Now()
+		if l.inbound {
+			l.subscribe()
+			break
+		}
 		l.arm(l.req.RingTimeout + l.sw.cfg.Deadline)
 		if in.unsure {
 			l.arm(l.sw.cfg.Deadline)
@@ -210,6 +214,17 @@ func (l *leg) handle(in input) bool {
 	return false
 }
 
+// subscribe keeps the events of a channel coming after it left the
+// application; without it an inbound leg has no ChannelDestroyed.
+func (l *leg) subscribe() {
+	ctx, cancel := l.sw.background()
+	defer cancel()
+	if err := l.sw.ari.Subscribe(ctx, "channel:"+l.id); err != nil {
+		l.sw.log.Warn("asterisk: an inbound leg's last event may not come", "leg", l.id, "err", err)
+	}
+	l.arm(l.lookUpPeriod())
+}
+
 func (l *leg) vanishedBy() pbx.Party {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -230,6 +245,10 @@ func (l *leg) event(e *ari.Event) bool {
 		return false
 	}
 	if e.ChannelID() != l.id {
+		if e.Type == ari.TypeDial && e.Caller.ID == l.id {
+			l.queueDialled(e.DialStatus)
+			return false
+		}
 		l.helperEvent(e)
 		return false
 	}
@@ -249,8 +268,6 @@ func (l *leg) event(e *ari.Event) bool {
 		if d, ok := dtmfDigit(e.Digit); ok {
 			l.key(d, fromARI, time.Duration(max(0, min(e.DurationMS, 60000)))*time.Millisecond)
 		}
-	case ari.TypeEnteredBridge:
-		l.enteredBridge(e)
 	case ari.TypeChannelDestroyed:
 		f := l.facts()
 		return l.finish(f.hungup(time.Now(), e.Cause, e.TechCause, e.CauseText))

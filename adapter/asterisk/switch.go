@@ -205,7 +205,11 @@ func (s link) Event(e *ari.Event) {
 	if id == "" {
 		return
 	}
-	if l := s.owner(id); l != nil {
+	l := s.owner(id)
+	if l == nil && e.Type == ari.TypeDial {
+		l = s.owner(e.Caller.ID) // a queue dials for a leg of ours
+	}
+	if l != nil {
 		if errors.Is(l.in.Put(input{kind: inEvent, ev: e}), mailbox.ErrOverflow) {
 			s.log.Error("asterisk: a leg fell too far behind its events and is ended", "leg", l.id)
 		}

@@ -95,7 +95,8 @@ type Event struct {
 	Application string    `json:"application"`
 	Args        []string  `json:"args"`
 	Channel     Channel   `json:"channel"`
-	Peer        Channel   `json:"peer"` // Dial: the channel being dialled
+	Peer        Channel   `json:"peer"`   // Dial: the channel being dialled
+	Caller      Channel   `json:"caller"` // Dial: by whom, if by a channel
 	Bridge      Bridge    `json:"bridge"`
 	Playback    Playback  `json:"playback"`
 	Recording   Recording `json:"recording"`
