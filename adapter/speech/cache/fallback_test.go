@@ -283,10 +283,7 @@ func TestBothRecognizersFail(t *testing.T) {
 
 func TestRecognizerContract(t *testing.T) {
 	for name, primary := range map[string]func(s *speechtest.Scripted) speech.Recognizer{
-		"Fine": func(s *speechtest.Scripted) speech.Recognizer { return s },
-		"Refused": func(*speechtest.Scripted) speech.Recognizer {
-			return &speechtest.Scripted{Refuse: speech.ErrUnavailable}
-		},
+		"Fine":        func(s *speechtest.Scripted) speech.Recognizer { return s },
 		"BreaksLater": func(*speechtest.Scripted) speech.Recognizer { return &cut{after: 350 * time.Millisecond} },
 	} {
 		t.Run(name, func(t *testing.T) {
