@@ -137,6 +137,10 @@ func (s *Server) getRecording(c *gin.Context) {
 		s.fail(c, err)
 		return
 	}
+	if s.deps.Archive == nil {
+		s.fail(c, problem(http.StatusNotFound, "recording is not in the archive", "recordings are disabled on this controller"))
+		return
+	}
 	f, err := s.deps.Archive.Open(rec.Path)
 	if err != nil {
 		s.deps.Log.Error("recording is in the database and not in the archive", "recording", id, "err", err)
@@ -147,5 +151,7 @@ func (s *Server) getRecording(c *gin.Context) {
 	c.Header("Content-Type", "audio/wav")
 	c.Header("Content-Disposition", `attachment; filename="`+id.String()+`.wav"`)
 	c.Header("ETag", `"`+rec.SHA256+`"`)
+	c.Header("Cache-Control", "private, no-cache")
+	c.Header("X-Content-Type-Options", "nosniff")
 	http.ServeContent(c.Writer, c.Request, "", time.Time{}, f)
 }

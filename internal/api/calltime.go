@@ -39,11 +39,26 @@ func resolveCallTime(text string, zones ...string) (at time.Time, zone string, e
 		if err != nil {
 			continue
 		}
-		t := time.Date(wall.Year(), wall.Month(), wall.Day(), wall.Hour(), wall.Minute(), wall.Second(), wall.Nanosecond(), loc)
-		if t.Hour() != wall.Hour() || t.Minute() != wall.Minute() {
-			return time.Time{}, "", fmt.Errorf("this local time does not exist in %s: clocks are put forward over it", zone)
+		if at, ok := local(wall, loc); ok {
+			return at, zone, nil
 		}
-		return t, zone, nil
+		return time.Time{}, "", fmt.Errorf("this local time does not exist in %s: clocks are put forward over it", zone)
 	}
 	return time.Time{}, "", errCallTime
+}
+
+// local is the first instant at which clocks in loc show wall; false if they
+// never do. Which of two instants time.Date returns is not specified.
+func local(wall time.Time, loc *time.Location) (time.Time, bool) {
+	t := time.Date(wall.Year(), wall.Month(), wall.Day(), wall.Hour(), wall.Minute(), wall.Second(), wall.Nanosecond(), loc)
+	shows := func(t time.Time) bool {
+		return t.Day() == wall.Day() && t.Hour() == wall.Hour() && t.Minute() == wall.Minute() && t.Second() == wall.Second()
+	}
+	if start, _ := t.ZoneBounds(); !start.IsZero() {
+		_, before := start.Add(-time.Nanosecond).Zone()
+		if earlier := wall.Add(-time.Duration(before) * time.Second).In(loc); earlier.Before(t) && shows(earlier) {
+			t = earlier
+		}
+	}
+	return t, shows(t)
 }

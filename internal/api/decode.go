@@ -6,7 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"mime"
 	"net/http"
+	"reflect"
+	"regexp"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -16,11 +20,13 @@ const (
 	maxDepth = 8
 )
 
+var digits = regexp.MustCompile(`[0-9][0-9 ().-]{3,}[0-9]`)
+
 // decode reads one JSON object strictly: bounded in size and depth, UTF-8, no
 // unknown and no repeated keys, nothing after it. Errors name the field.
 func decode(r *http.Request, into any) ([]byte, error) {
-	if ct := r.Header.Get("Content-Type"); ct != "" && !strings.HasPrefix(ct, "application/json") {
-		return nil, problem(http.StatusUnsupportedMediaType, "wrong media type", "send application/json")
+	if err := mediaType(r.Header.Get("Content-Type")); err != nil {
+		return nil, err
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(nil, r.Body, maxBody))
 	if err != nil {
@@ -36,6 +42,9 @@ func decode(r *http.Request, into any) ([]byte, error) {
 	if err := scan(body); err != nil {
 		return nil, err
 	}
+	if err := exact(body, into); err != nil {
+		return nil, err
+	}
 	dec := json.NewDecoder(bytes.NewReader(body))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(into); err != nil {
@@ -44,21 +53,73 @@ func decode(r *http.Request, into any) ([]byte, error) {
 	return body, nil
 }
 
+// mediaType admits JSON in UTF-8, and a request that names no type.
+func mediaType(header string) error {
+	if header == "" {
+		return nil
+	}
+	kind, params, err := mime.ParseMediaType(header)
+	charset := params["charset"]
+	if err != nil || kind != "application/json" || charset != "" && !strings.EqualFold(charset, "utf-8") {
+		return problem(http.StatusUnsupportedMediaType, "wrong media type", "send application/json")
+	}
+	return nil
+}
+
+// exact holds the keys of the object to the names of into's fields, which
+// encoding/json compares without case: "Phone" beside "phone" would be a
+// repeated key in disguise. A null is not a value of any field.
+func exact(body []byte, into any) error {
+	var given map[string]json.RawMessage
+	if err := json.Unmarshal(body, &given); err != nil {
+		return problem(http.StatusBadRequest, "body is not JSON", clip(err.Error()))
+	}
+	known := map[string]bool{}
+	for t, i := reflect.TypeOf(into).Elem(), 0; i < t.NumField(); i++ {
+		name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
+		known[name] = true
+	}
+	var unknown, null []string
+	for name, value := range given {
+		if !known[name] {
+			unknown = append(unknown, name)
+		} else if string(value) == "null" {
+			null = append(null, name)
+		}
+	}
+	switch {
+	case len(unknown) > 0:
+		return badField(clip(slices.Min(unknown)), "is not a field of this request")
+	case len(null) > 0:
+		return badField(slices.Min(null), "must not be null: leave it out")
+	}
+	return nil
+}
+
 func decodeProblem(err error) *Problem {
 	var wrong *json.UnmarshalTypeError
 	if errors.As(err, &wrong) {
-		return badField(wrong.Field, "must be "+jsonKind(wrong.Type.Kind().String())+", not "+wrong.Value)
-	}
-	if name, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
-		name = strings.Trim(name, `"`)
-		return badField(clip(name), "is not a field of this request")
+		value, _, _ := strings.Cut(wrong.Value, " ") // what follows is the value itself
+		return badField(clip(wrong.Field), "must be "+jsonKind(wrong.Type.Kind().String())+", not "+article(value))
 	}
 	return problem(http.StatusBadRequest, "body is not the JSON that is expected", clip(err.Error()))
 }
 
+func article(kind string) string {
+	switch kind {
+	case "number", "string":
+		return "a " + kind
+	case "object", "array":
+		return "an " + kind
+	}
+	return kind
+}
+
 func jsonKind(kind string) string {
 	switch {
-	case strings.HasPrefix(kind, "int"), strings.HasPrefix(kind, "uint"), strings.HasPrefix(kind, "float"):
+	case strings.HasPrefix(kind, "int"), strings.HasPrefix(kind, "uint"):
+		return "a whole number"
+	case strings.HasPrefix(kind, "float"):
 		return "a number"
 	case kind == "struct", kind == "map":
 		return "an object"
@@ -70,16 +131,19 @@ func jsonKind(kind string) string {
 	return "a " + kind
 }
 
+// clip makes a client's own words fit for an answer: short, printable, and
+// without anything that may be part of a telephone number.
 func clip(s string) string {
 	if len(s) > 64 {
 		s = s[:64]
 	}
-	return strings.Map(func(r rune) rune {
-		if r < 32 || r == utf8.RuneError {
+	s = strings.Map(func(r rune) rune {
+		if r < 32 || r == 127 || r == utf8.RuneError {
 			return '?'
 		}
 		return r
 	}, s)
+	return digits.ReplaceAllString(s, "****")
 }
 
 // scan walks the tokens once for what encoding/json lets pass: depth, repeated
@@ -107,6 +171,9 @@ func scan(body []byte) error {
 		if len(stack) == 0 && !first {
 			return problem(http.StatusBadRequest, "body is not one JSON object", "there is text after its end")
 		}
+		if first && tok != json.Delim('{') {
+			return problem(http.StatusBadRequest, "body is not a JSON object", "send a JSON object")
+		}
 		if d, ok := tok.(json.Delim); ok && (d == '{' || d == '[') {
 			if len(stack) == maxDepth {
 				return problem(http.StatusBadRequest, "JSON is nested too deeply", fmt.Sprintf("at most %d levels", maxDepth))
@@ -117,15 +184,9 @@ func scan(body []byte) error {
 			stack = append(stack, level{keys: map[string]bool{}, isKey: d == '{', object: d == '{'})
 			continue
 		}
-		if len(stack) == 0 {
-			return problem(http.StatusBadRequest, "body is not a JSON object", "send a JSON object")
-		}
 		top := &stack[len(stack)-1]
-		if _, ok := tok.(json.Delim); ok {
+		if _, ok := tok.(json.Delim); ok { // what follows the last one is looked at too
 			stack = stack[:len(stack)-1]
-			if len(stack) == 0 { // look for what follows
-				continue
-			}
 			continue
 		}
 		if !top.object {

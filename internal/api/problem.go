@@ -47,7 +47,7 @@ func (s *Server) fail(c *gin.Context, err error) {
 		p = problem(http.StatusConflict, "conflict", ErrConflict.Error())
 	default:
 		s.deps.Log.Error("request failed", "route", c.FullPath(), "err", err)
-		p = problem(http.StatusServiceUnavailable, "temporarily unavailable", "nothing was stored; try again, and see /readyz")
+		p = problem(http.StatusServiceUnavailable, "temporarily unavailable", "try again (with the same Idempotency-Key, if there was one), and see /readyz")
 		c.Header("Retry-After", "2")
 	}
 	body, _ := json.Marshal(p)

@@ -76,6 +76,7 @@ func New(d Deps) *Server {
 	s := &Server{deps: d, engine: gin.New()}
 	s.engine.Use(s.recover)
 	s.engine.HandleMethodNotAllowed = true
+	s.engine.RedirectTrailingSlash = false // an API does not guess
 	s.engine.NoRoute(func(c *gin.Context) { s.fail(c, problem(http.StatusNotFound, "no such route", "see /openapi.json")) })
 	s.engine.NoMethod(func(c *gin.Context) {
 		s.fail(c, problem(http.StatusMethodNotAllowed, "method not allowed", "see /openapi.json"))
@@ -142,9 +143,9 @@ func HashKey(key string) [32]byte { return sha256.Sum256([]byte(key)) }
 // may admits requests whose API key has the scope.
 func (s *Server) may(scope string) gin.HandlerFunc {
 	return func(c *gin.Context) {
-		key := strings.TrimPrefix(c.GetHeader("Authorization"), "Bearer ")
-		if key == "" {
-			key = c.GetHeader("X-API-Key")
+		key := c.GetHeader("X-API-Key")
+		if scheme, credentials, ok := strings.Cut(c.GetHeader("Authorization"), " "); ok && strings.EqualFold(scheme, "Bearer") {
+			key = strings.TrimSpace(credentials)
 		}
 		if key == "" || len(key) > 256 {
 			c.Header("WWW-Authenticate", "Bearer")

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/gin-gonic/gin"
 	"github.com/google/uuid"
@@ -114,7 +115,7 @@ func (s *Server) acceptTask(c *gin.Context, req taskRequest, body []byte) (taskV
 	}
 	contact, created, err := s.deps.Store.CreateContact(ctx, n)
 	view := viewTask(contact, req.CustomerID)
-	if !opens.IsZero() {
+	if created && !opens.IsZero() {
 		view.OpensAt = opens.Format(time.RFC3339)
 	}
 	return view, created, err
@@ -132,8 +133,10 @@ func checkTask(req taskRequest, key string) error {
 		return badField("ref", "must be at most 256 bytes")
 	case req.Priority < 0 || req.Priority > 100:
 		return badField("priority", "must be 0 to 100")
-	case len(key) > 128:
-		return badField("Idempotency-Key", "must be at most 128 bytes")
+	case len(key) > 128 || strings.ContainsFunc(key, func(r rune) bool { return r < 0x20 || r > 0x7e }):
+		return badField("Idempotency-Key", "must be at most 128 bytes of printable ASCII")
+	case strings.ContainsFunc(req.Ref, unicode.IsControl):
+		return badField("ref", "must not have control characters")
 	}
 	return nil
 }
@@ -152,6 +155,9 @@ func (s *Server) schedule(n *NewContact, p campaign.Person, info ScriptInfo, now
 		}
 	} else if n.DueAt, n.CallZone, err = resolveCallTime(n.CallTime, zone, s.deps.TenantZone); err != nil {
 		return opens, badField("call_time", err.Error())
+	}
+	if n.DueAt.Year() < 2000 {
+		return opens, badField("call_time", "lies in an earlier century")
 	}
 	if n.DueAt.After(now.AddDate(2, 0, 0)) {
 		return opens, badField("call_time", "lies more than two years ahead")

@@ -67,6 +67,7 @@ type App struct {
 	outbox    *outbox.Worker
 	api       *api.Server
 	metrics   *metrics
+	janitor   *janitor
 	hours     compliance.Hours
 }
 
@@ -161,6 +162,7 @@ func (a *App) wire() error {
 		Owner: a.cfg.Controller.ID, Concurrency: d.Concurrency, CPS: pacing.CPS{Rate: d.CPS, Burst: max(1, int(d.CPS))},
 		Budget: scheduler.Budget{PerDay: d.PerDay, PerWeek: d.PerWeek}, Rules: a.rules(),
 	}, a.store, a.caller, messages(a.cfg.Tenant.ID, names), a.log)
+	a.janitor = &janitor{app: a, every: 30 * time.Second, age: time.Minute}
 	a.metrics = newMetrics(a)
 	deps := api.Deps{
 		Store: a.store, Log: a.log, Script: a.library.info,
@@ -250,6 +252,7 @@ func (a *App) Run(ctx context.Context) error {
 			}
 		})
 	}
+	links.Go(func() { a.janitor.run(linkCtx) })
 	deliveries.Go(func() { fail(a.outbox.Run(outboxCtx)) })
 	stopGrace := context.AfterFunc(ctx, func() {
 		if live := a.scheduler.Stats().Live; live > 0 {
