@@ -44,16 +44,17 @@ var allowed = map[string]string{
 	"internal/turn/turntest":       "internal/audio internal/turn",
 
 	// Adapters speak foreign protocols and decide nothing.
-	"adapter/asterisk":      "adapter/asterisk/ari adapter/media internal/audio internal/mailbox internal/pbx internal/phone",
-	"adapter/asterisk/ari":  "internal/mailbox",
-	"adapter/media":         "internal/audio internal/pbx",
-	"adapter/speech/funasr": "internal/audio internal/speech",
-	"adapter/speech/espeak": "internal/audio internal/speech",
-	"adapter/speech/cache":  "internal/audio internal/speech",
-	"adapter/nlu/keyword":   "internal/dialogue internal/nlu internal/speech", // dialogue: one table of stop words
-	"adapter/store":         "internal/api internal/campaign internal/outbox internal/phone internal/scheduler internal/speech",
-	"adapter/archive/local": "internal/audio internal/call internal/campaign",
-	"adapter/webhook":       "internal/outbox",
+	"adapter/asterisk":             "adapter/asterisk/ari adapter/media internal/audio internal/mailbox internal/pbx internal/phone",
+	"adapter/asterisk/ari":         "internal/pbx",
+	"adapter/asterisk/ari/aritest": "",
+	"adapter/media":                "internal/audio internal/pbx",
+	"adapter/speech/funasr":        "internal/audio internal/speech",
+	"adapter/speech/espeak":        "internal/audio internal/speech",
+	"adapter/speech/cache":         "internal/audio internal/speech",
+	"adapter/nlu/keyword":          "internal/dialogue internal/nlu internal/speech", // dialogue: one table of stop words
+	"adapter/store":                "internal/api internal/campaign internal/outbox internal/phone internal/scheduler internal/speech",
+	"adapter/archive/local":        "internal/audio internal/call internal/campaign",
+	"adapter/webhook":              "internal/outbox",
 
 	"config":  "internal/audio internal/compliance internal/phone internal/speech",
 	"scripts": "",
