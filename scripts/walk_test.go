@@ -47,8 +47,13 @@ func (w *walker) give(in dialogue.Input) {
 	w.t.Helper()
 	w.inputs++
 	at := w.now.Add(time.Duration(w.inputs) * time.Second)
+	old := w.st
+	kept := roundTrip(w, old)
 	st2, mv2 := w.script.Next(roundTrip(w, w.st), in, at)
 	w.st, w.mv = w.script.Next(w.st, in, at)
+	if !reflect.DeepEqual(old, kept) {
+		w.fail("the older state was changed:\n%+v\n%+v", old, kept)
+	}
 	if !reflect.DeepEqual(w.st, st2) || !reflect.DeepEqual(w.mv, mv2) {
 		w.fail("the same state and input gave another decision:\n%+v\n%+v", w.mv, mv2)
 	}

@@ -149,11 +149,11 @@ func (f *predicateFinder) Visit(n *ast.Node) {
 	}
 }
 
+// holds evaluates a condition; none always holds.
+func (t *turn) holds(c *cond) bool { return c == nil || c.holds(t.condEnv()) }
+
 // holds evaluates; a value that is missing makes the condition false.
 func (c *cond) holds(env map[string]any) (ok bool) {
-	if c == nil {
-		return true
-	}
 	defer func() {
 		if recover() != nil { // the library's own limits are panics in places
 			ok = false

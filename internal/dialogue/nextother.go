@@ -10,9 +10,6 @@ import (
 // hard of hearing: with the recognizer down a node can only be answered by
 // keys; one that takes none ends the call politely.
 func (t *turn) hard(n *node) target {
-	if !t.st.Deaf {
-		return target{}
-	}
 	if n.keysSay != nil {
 		t.say(n.keysSay, 0)
 		return target{}

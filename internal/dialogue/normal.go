@@ -20,6 +20,11 @@ func normal(s string) []rune {
 		if len(out) >= maxHeard {
 			break
 		}
+		if r >= 0x4e00 && r <= 0x9fff { // a Chinese character, nearly always
+			space = false
+			out = append(out, simplified(r))
+			continue
+		}
 		switch {
 		case r >= '！' && r <= '～':
 			r -= '！' - '!'

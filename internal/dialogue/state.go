@@ -345,7 +345,7 @@ func (t *turn) finish(e End) {
 	}
 	if t.st.Grade == "" && t.st.Disclosed {
 		for _, g := range t.s.grades {
-			if g.when == nil || g.when.holds(t.condEnv()) {
+			if t.holds(g.when) {
 				t.st.Grade = g.grade
 				break
 			}
