@@ -45,6 +45,9 @@ type Deps struct {
 	Lab bool
 	// Task is the template of a script's standing task.
 	Task func(tenant, script string, purpose campaign.Purpose) campaign.Task
+	// Accepted hears of a task that will be dialled, so that its prompts can be
+	// made before its time; it does not block. Nil = nobody cares.
+	Accepted func(p campaign.Person, script string)
 	// Wake tells the scheduler; Cancel hangs up a contact's live call.
 	Wake    func()
 	Cancel  func(contact string) bool

@@ -114,6 +114,9 @@ func (s *Server) acceptTask(c *gin.Context, req taskRequest, body []byte) (taskV
 		return taskView{}, false, err
 	}
 	contact, created, err := s.deps.Store.CreateContact(ctx, n)
+	if err == nil && created && n.State == campaign.Scheduled && s.deps.Accepted != nil {
+		s.deps.Accepted(person, req.ScriptID)
+	}
 	view := viewTask(contact, req.CustomerID)
 	if created && !opens.IsZero() {
 		view.OpensAt = opens.Format(time.RFC3339)

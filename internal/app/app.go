@@ -111,7 +111,7 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 	if o.Understander == nil {
 		o.Understander = keyword.New()
 	}
-	a.caller = &caller{cfg: o.Config, log: o.Log, fleet: a.fleet, library: a.library, prompts: a.prompts, watch: o.Watch,
+	a.caller = &caller{ahead: make(chan foreseen, 1024), cfg: o.Config, log: o.Log, fleet: a.fleet, library: a.library, prompts: a.prompts, watch: o.Watch,
 		deps: call.Deps{Recognizer: recognizer, Synthesizer: a.prompts, Understander: o.Understander, Log: o.Log}}
 	if a.archive != nil {
 		a.caller.deps.Recorder = a.archive
@@ -168,7 +168,7 @@ func (a *App) wire() error {
 		Store: a.store, Log: a.log, Script: a.library.info,
 		Hours: a.judgeHours, TenantZone: a.cfg.Tenant.Zone, TenantRegion: a.cfg.Tenant.Region,
 		Lab: a.fleet.lab(), Task: a.standingTask, Wake: a.scheduler.Wake, Cancel: a.scheduler.Cancel,
-		Ready: a.Ready, Metrics: a.metrics.handler(),
+		Accepted: a.caller.foresee, Ready: a.Ready, Metrics: a.metrics.handler(),
 	}
 	if a.archive != nil { // a nil *Archive in the interface would not be nil
 		deps.Archive = a.archive
@@ -253,6 +253,7 @@ func (a *App) Run(ctx context.Context) error {
 		})
 	}
 	links.Go(func() { a.janitor.run(linkCtx) })
+	links.Go(func() { a.caller.warmAhead(linkCtx) })
 	deliveries.Go(func() { fail(a.outbox.Run(outboxCtx)) })
 	stopGrace := context.AfterFunc(ctx, func() {
 		if live := a.scheduler.Stats().Live; live > 0 {

@@ -10,6 +10,7 @@ import (
 	"ringmaster/adapter/speech/cache"
 	"ringmaster/config"
 	"ringmaster/internal/api"
+	"ringmaster/internal/audio"
 	"ringmaster/internal/call"
 	"ringmaster/internal/campaign"
 	"ringmaster/internal/compliance"
@@ -28,6 +29,44 @@ type caller struct {
 	prompts *cache.Cache
 	deps    call.Deps
 	watch   func(Sight)
+	roll    roll
+	ahead   chan foreseen
+}
+
+// foreseen is a call that will come: its prompts can be made now.
+type foreseen struct {
+	person campaign.Person
+	script string
+}
+
+// foresee queues the making of prompts. A queue that is full is no fault:
+// Prepare makes what is missing.
+func (c *caller) foresee(p campaign.Person, script string) {
+	select {
+	case c.ahead <- foreseen{p, script}:
+	default:
+	}
+}
+
+// warmAhead makes prompts before their time, so that a call ordered for a
+// moment rings at that moment.
+func (c *caller) warmAhead(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case f := <-c.ahead:
+			sc, err := c.library.current(ctx, f.person.Tenant, f.script)
+			if err != nil {
+				continue
+			}
+			for _, n := range c.fleet.nodes {
+				if err := c.warm(ctx, sc, customer(f.person, sc), n.format); err != nil && ctx.Err() == nil {
+					c.log.Warn("prompts could not be made ahead of the call", "script", f.script, "err", err)
+				}
+			}
+		}
+	}
 }
 
 // Free is how many calls may be started now.
@@ -54,19 +93,19 @@ func (c *caller) Prepare(ctx context.Context, a campaign.Attempt) (scheduler.Cal
 		return nil, fmt.Errorf("%w: no line is free", scheduler.ErrNotNow)
 	}
 	p := &prepared{caller: c, attempt: a, script: sc, customer: who, line: l}
-	if err := c.warm(ctx, p); err != nil {
+	if err := c.warm(ctx, sc, who, l.node.format); err != nil {
 		c.fleet.release(l)
 		return nil, fmt.Errorf("%w: voice is not ready: %w", scheduler.ErrNotNow, err)
 	}
 	return p, nil
 }
 
-func (c *caller) warm(ctx context.Context, p *prepared) error {
+func (c *caller) warm(ctx context.Context, sc *dialogue.Script, who dialogue.Customer, f audio.Format) error {
 	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
 	var us []speech.Utterance
-	for _, l := range p.script.PromptsAt(p.customer, time.Now()) {
-		us = append(us, speech.Utterance{Text: l.Text, Language: l.Language, Voice: l.Voice, Format: p.line.node.format})
+	for _, l := range sc.PromptsAt(who, time.Now()) {
+		us = append(us, speech.Utterance{Text: l.Text, Language: l.Language, Voice: l.Voice, Format: f})
 	}
 	return c.prompts.Warm(ctx, us, nil)
 }
@@ -78,6 +117,8 @@ func (c *caller) Adopt(ctx context.Context, a campaign.Attempt) (campaign.Outcom
 		return campaign.Outcome{StartedAt: a.PlacedAt, EndedAt: time.Now(), Disposition: campaign.Uncertain,
 			Reason: "controller_died: its exchange is not configured any more"}, nil
 	}
+	c.roll.enter(a.ID.String())
+	defer c.roll.leave(a.ID.String())
 	return call.Abandoned(ctx, sw, a)
 }
 
@@ -110,6 +151,8 @@ func (p *prepared) Discard() { p.caller.fleet.release(p.line) }
 func (p *prepared) Run(ctx context.Context, log scheduler.InputLog) campaign.Outcome {
 	defer p.caller.fleet.release(p.line)
 	c, a := p.caller, p.attempt
+	c.roll.enter(a.ID.String())
+	defer c.roll.leave(a.ID.String())
 	limits := call.DefaultLimits()
 	limits.Ring, limits.Duration = c.cfg.Dialling.RingTimeout, c.cfg.Dialling.MaxDuration
 	if d := p.script.Info().Duration; d > 0 {

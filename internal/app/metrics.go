@@ -66,12 +66,13 @@ var (
 	descOutbox  = prometheus.NewDesc("ringmaster_outbox_messages", "Messages by state.", []string{"state"}, nil)
 	descSched   = prometheus.NewDesc("ringmaster_attempts_total", "Attempts by what the scheduler did with them.", []string{"step"}, nil)
 	descStore   = prometheus.NewDesc("ringmaster_store_errors_total", "Database errors seen by the scheduler.", nil, nil)
+	descOrphans = prometheus.NewDesc("ringmaster_orphan_legs_total", "Legs without a call that were hung up.", nil, nil)
 	descPrompts = prometheus.NewDesc("ringmaster_prompts_total", "Prompt cache by result.", []string{"result"}, nil)
 )
 
 // Describe implements prometheus.Collector.
 func (m *metrics) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{descLive, descUp, descLag, descDropped, descOutbox, descSched, descStore, descPrompts} {
+	for _, d := range []*prometheus.Desc{descLive, descUp, descLag, descDropped, descOutbox, descSched, descStore, descOrphans, descPrompts} {
 		ch <- d
 	}
 }
@@ -105,6 +106,7 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 		gauge(descOutbox, float64(waiting), "waiting")
 		gauge(descOutbox, float64(dead), "dead")
 	}
+	count(descOrphans, m.app.janitor.count())
 	p := m.app.prompts.Stats()
 	for result, n := range map[string]int64{"hit": p.Hits, "miss": p.Misses, "synthesized": p.Synths, "error": p.Errors} {
 		count(descPrompts, uint64(max(0, n)), result)

@@ -66,7 +66,7 @@ type audioPath struct {
 	closing atomic.Bool
 }
 
-func (c *call) openMedia(leg pbx.Leg) {
+func (c *call) openMedia(leg pbx.Leg, opening int) {
 	ctx, cancel := context.WithTimeout(c.ctx, c.plan.Limits.MediaOpen)
 	defer cancel()
 	m, err := leg.OpenMedia(ctx, c.plan.Format)
@@ -74,13 +74,13 @@ func (c *call) openMedia(leg pbx.Leg) {
 		c.post(Input{Kind: InMediaLost, Text: err.Error()})
 		return
 	}
-	c.deliver(delivery{Input: Input{Kind: InMediaOpen}, media: m})
+	c.deliver(delivery{Input: Input{Kind: InMediaOpen}, media: m, opening: opening})
 }
 
 // openPath hangs speaker, listener, recognizer and recording on the media leg.
 // It reports false when the call has moved on and the leg is not wanted.
-func (c *call) openPath(m pbx.Media) bool {
-	if c.state.Phase != Opening && c.state.Phase != Talking {
+func (c *call) openPath(m pbx.Media, opening int) bool {
+	if c.state.Phase != Opening && c.state.Phase != Talking || opening != c.opening {
 		_ = m.Close()
 		return false
 	}
@@ -117,6 +117,10 @@ func (c *call) openPath(m pbx.Media) bool {
 		a.pumps.Go(a.pumpRecognition)
 	}
 	a.pumps.Go(a.listen)
+	for _, e := range c.waiting {
+		a.speaker.say(e.ID, e.Lines)
+	}
+	c.waiting = nil
 	return true
 }
 

@@ -70,8 +70,9 @@ type Note struct {
 // delivery is an input with the things that cannot be logged.
 type delivery struct {
 	Input
-	leg   pbx.Leg
-	media pbx.Media
+	leg     pbx.Leg
+	media   pbx.Media
+	opening int
 }
 
 // call is the shell of one attempt.
@@ -91,6 +92,8 @@ type call struct {
 	leg        pbx.Leg
 	wantHangup pbx.Cause // asked for before the leg existed
 	audio      *audioPath
+	opening    int   // how often media was asked for: only the last one counts
+	waiting    []Say // asked for while no media was open
 	recordings []campaign.Recording
 }
 
@@ -171,7 +174,7 @@ func (c *call) take(d delivery) {
 	case d.leg != nil:
 		c.adopt(d.leg)
 		return
-	case d.media != nil && !c.openPath(d.media):
+	case d.media != nil && !c.openPath(d.media, d.opening):
 		return
 	}
 	c.record(d.Input)
@@ -235,10 +238,17 @@ func (c *call) do(e Effect) {
 	case OpenMedia:
 		leg := c.leg
 		c.closePath()
-		c.background(func() { c.openMedia(leg) })
+		c.opening++
+		n := c.opening
+		c.background(func() { c.openMedia(leg, n) })
 	case Say:
-		c.withPath(func(a *audioPath) { a.speaker.say(e.ID, e.Lines) })
+		if c.audio == nil || c.audio.media == nil {
+			c.waiting = []Say{e}
+			return
+		}
+		c.audio.speaker.say(e.ID, e.Lines)
 	case StopSaying:
+		c.waiting = nil
 		c.withPath(func(a *audioPath) { a.speaker.stop() })
 	case ResumeSaying:
 		c.withPath(func(a *audioPath) { a.speaker.resume() })

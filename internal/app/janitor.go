@@ -1,0 +1,107 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"ringmaster/internal/pbx"
+)
+
+// roll is the list of attempts that this controller has a live call for.
+type roll struct {
+	mu   sync.Mutex
+	live map[string]bool
+}
+
+func (r *roll) enter(attempt string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.live == nil {
+		r.live = map[string]bool{}
+	}
+	r.live[attempt] = true
+}
+
+func (r *roll) leave(attempt string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.live, attempt)
+}
+
+// owns reports whether a leg belongs to a live call: its ID is the attempt's,
+// with a suffix for legs that serve it (agents, media).
+func (r *roll) owns(leg pbx.LegID) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	id := string(leg)
+	return r.live[id] || len(id) > 36 && r.live[id[:36]]
+}
+
+// janitor hangs up legs of ours that no call of this controller owns: what a
+// crash, a lost hang-up or a lost answer left on the exchange. A leg is given
+// `age` to be claimed, so that nothing that is just being set up is swept.
+type janitor struct {
+	app   *App
+	every time.Duration
+	age   time.Duration
+
+	mu    sync.Mutex
+	swept uint64
+}
+
+func (j *janitor) run(ctx context.Context) {
+	for {
+		timer := time.NewTimer(j.every)
+		select {
+		case <-timer.C:
+			j.sweep(ctx)
+		case <-ctx.Done():
+			timer.Stop()
+			return
+		}
+	}
+}
+
+func (j *janitor) sweep(ctx context.Context) {
+	for name, sw := range j.app.fleet.switches() {
+		if !sw.Health().Up {
+			continue
+		}
+		ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+		legs, err := sw.Legs(ctx)
+		if err != nil {
+			j.app.log.Warn("legs of the exchange cannot be listed; orphans wait", "pbx", name, "err", err)
+		}
+		for _, l := range legs {
+			if j.app.caller.roll.owns(l.ID) || time.Since(l.Created) < j.age {
+				continue
+			}
+			j.hangup(ctx, name, sw, l.ID)
+		}
+		cancel()
+	}
+}
+
+func (j *janitor) hangup(ctx context.Context, name string, sw pbx.Switch, id pbx.LegID) {
+	leg, err := sw.Attach(ctx, id)
+	if err == nil {
+		err = leg.Hangup(ctx, pbx.CauseTemporary)
+	}
+	if err != nil && !errors.Is(err, pbx.ErrGone) {
+		j.app.log.Warn("an orphaned leg could not be hung up; it is tried again", "pbx", name, "leg", id, "err", err)
+		return
+	}
+	j.mu.Lock()
+	j.swept++
+	j.mu.Unlock()
+	j.app.log.Warn("a leg without a call was hung up", "pbx", name, "leg", id)
+}
+
+// count is how many legs were swept so far.
+func (j *janitor) count() uint64 {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.swept
+}
