@@ -62,10 +62,10 @@ func run(ctx context.Context, args []string, out, diag io.Writer) error {
 		return err
 	}
 	defer ex.Close()
-	fmt.Fprintf(out, "ARI    %s\nevents ws://%s/ari/events?app=<name>\nstats  http://%s/twin/stats\n", ex.URL(), ex.Addr(), ex.Addr())
+	_, _ = fmt.Fprintf(out, "ARI    %s\nevents ws://%s/ari/events?app=<name>\nstats  http://%s/twin/stats\n", ex.URL(), ex.Addr(), ex.Addr())
 	<-ctx.Done()
 	s := ex.Stats()
-	fmt.Fprintf(out, "%d rings, %d answered, %d live at the end, outcomes %v\n", s.Rings, s.Answered, s.Live, s.Outcomes)
+	_, _ = fmt.Fprintf(out, "%d rings, %d answered, %d live at the end, outcomes %v\n", s.Rings, s.Answered, s.Live, s.Outcomes)
 	return nil
 }
 

@@ -34,7 +34,7 @@ func TestRun(t *testing.T) {
 	}
 	req.SetBasicAuth("u", "p")
 	resp, err := http.DefaultClient.Do(req)
-	if err != nil || resp.StatusCode != 200 {
+	if err != nil || resp.StatusCode != http.StatusOK {
 		t.Fatalf("%s: %v %v", url, resp, err)
 	}
 	_ = resp.Body.Close()

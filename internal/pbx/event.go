@@ -6,14 +6,14 @@ import "time"
 // is one of the types of this file.
 type Event interface{ event() }
 
-// Ringing: the callee is being alerted (SIP 180), or the network speaks
+// Ringing says that the callee is being alerted (SIP 180), or the network speaks
 // before the answer (183 with SDP, EarlyMedia).
 type Ringing struct {
 	At         time.Time
 	EarlyMedia bool
 }
 
-// Answered: the callee took the call. Turn times count from here.
+// Answered says that the callee took the call. Turn times count from here.
 type Answered struct{ At time.Time }
 
 // DTMF is one key, reported at its release.
@@ -23,7 +23,7 @@ type DTMF struct {
 	Duration time.Duration
 }
 
-// PlaybackEnded: played to the end, stopped by us, or failed.
+// PlaybackEnded says that a prompt was played to the end, stopped by us, or failed.
 type PlaybackEnded struct {
 	At      time.Time
 	ID      string
@@ -31,7 +31,7 @@ type PlaybackEnded struct {
 	Err     error
 }
 
-// RecordingEnded: closed, or failed.
+// RecordingEnded says that a recording was closed, or failed.
 type RecordingEnded struct {
 	At       time.Time
 	ID       string
@@ -39,19 +39,19 @@ type RecordingEnded struct {
 	Err      error
 }
 
-// Bridged: the leg and Other hear each other.
+// Bridged says that the leg and Other hear each other.
 type Bridged struct {
 	At    time.Time
 	Other LegID
 }
 
-// Unbridged: the leg is alone again.
+// Unbridged says that the leg is alone again.
 type Unbridged struct {
 	At    time.Time
 	Other LegID
 }
 
-// TransferEnded: the hand-over ended before it connected (declined, no
+// TransferEnded says that the hand-over ended before it connected (declined, no
 // answer, busy, unreachable): the leg is ours again.
 type TransferEnded struct {
 	At     time.Time
@@ -59,19 +59,19 @@ type TransferEnded struct {
 	Cause  Cause
 }
 
-// MediaLost: the audio leg ended while the call goes on; OpenMedia again.
+// MediaLost says that the audio leg ended while the call goes on; OpenMedia again.
 type MediaLost struct {
 	At  time.Time
 	Err error
 }
 
-// LinkLost: from here on events may be missing, until LinkRestored.
+// LinkLost says that from here on events may be missing, until LinkRestored.
 type LinkLost struct {
 	At  time.Time
 	Err error
 }
 
-// LinkRestored: the link is back and the leg was looked up. Up says whether
+// LinkRestored says that the link is back and the leg was looked up. Up says whether
 // it is answered. A leg that ended meanwhile gets Hungup{By: ByUnknown} instead.
 type LinkRestored struct {
 	At time.Time

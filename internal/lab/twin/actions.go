@@ -91,7 +91,7 @@ func (ex *Exchange) variables(on func(string, call)) {
 		value, ok := ch.vars[name]
 		switch {
 		case name == "CHANNEL(pjsip,call-id)":
-			value, ok = ch.protocol, true
+			value = ch.protocol
 		case strings.ContainsAny(name, "()") && !ok:
 			return 0, nil, &apiError{http.StatusInternalServerError, "Unable to read provided function", "message"}
 		case !ok:

@@ -130,8 +130,8 @@ func (ex *Exchange) destroyBridge(b *bridge) {
 	}
 }
 
-// addChannels is POST /bridges/{id}/addChannel: all or none.
-func (ex *Exchange) addChannels(b *bridge, list string) ([]*channel, *apiError) {
+// owned finds channels that are ours to bridge: all or none.
+func (ex *Exchange) owned(list string) ([]*channel, *apiError) {
 	var chs []*channel
 	for _, id := range split(list) {
 		ch := ex.channels[id]

@@ -51,7 +51,7 @@ func (c Cast) number(number string, seed uint64, nth int) callee.Script {
 
 func (r Rule) pick(number string, seed uint64, nth int) callee.Script {
 	h := fnv.New64a()
-	fmt.Fprintf(h, "%d/%s/%d", seed, number, nth)
+	_, _ = fmt.Fprintf(h, "%d/%s/%d", seed, number, nth)
 	luck := h.Sum64()
 	s := r.Script
 	total := 0
@@ -59,7 +59,7 @@ func (r Rule) pick(number string, seed uint64, nth int) callee.Script {
 		total += m.Weight
 	}
 	if total > 0 {
-		at := int(luck % uint64(total)) //nolint:gosec // smaller than an int
+		at := int(luck % uint64(total))
 		for _, m := range r.Mix {
 			if at -= m.Weight; at < 0 {
 				s = m.Script

@@ -133,7 +133,7 @@ func (fs *faults) distort(eventType string, message []byte) [][]byte {
 			out = append(out, message)
 		case Garbage:
 			out = [][]byte{[]byte(`{"type":"StasisStart","channel":`), []byte("\x00 not JSON"), []byte(`{"type":17,"channel":[]}`), message}
-		case Reorder:
+		default: // Reorder; the others are no faults of events
 			if fs.held == nil {
 				fs.held = message
 				return nil

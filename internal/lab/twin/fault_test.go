@@ -34,7 +34,7 @@ func TestFaultsOfRequests(t *testing.T) {
 		t.Errorf("late by %v, %d rings", d, len(ex.Calls("ok")))
 	}
 	faulty(t, ex, Fault{Kind: LoseReply, Match: "POST /channels"})
-	if resp, err := c.http.Post(ex.URL()+path+"lost", "", nil); err == nil { //nolint:noctx // a test
+	if resp, err := c.http.Post(ex.URL()+path+"lost", "", nil); err == nil {
 		_ = resp.Body.Close()
 		t.Errorf("an answer came: %s", resp.Status)
 	}
@@ -88,7 +88,7 @@ func TestOutages(t *testing.T) {
 	}
 	faulty(t, ex, Fault{Kind: Refuse})
 	eventually(t, "the socket ends", ended(c))
-	if resp, err := http.Get(ex.URL() + "/channels"); err == nil { //nolint:noctx // a test
+	if resp, err := http.Get(ex.URL() + "/channels"); err == nil {
 		_ = resp.Body.Close()
 		t.Error("it answered")
 	}
@@ -119,7 +119,7 @@ func TestOutages(t *testing.T) {
 func TestFaultsOverHTTP(t *testing.T) {
 	ex := start(t, Config{})
 	post := func(body string) int {
-		resp, err := http.Post("http://"+ex.Addr()+"/twin/faults", "application/json", strings.NewReader(body)) //nolint:noctx // a test
+		resp, err := http.Post("http://"+ex.Addr()+"/twin/faults", "application/json", strings.NewReader(body))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -137,14 +137,14 @@ func TestFaultsOverHTTP(t *testing.T) {
 	c := connect(t, ex, "a")
 	c.originate("x", "ok", "&callerId=5551000")
 	c.event("StasisStart", "x")
-	resp, err := http.Post("http://"+ex.Addr()+"/twin/ring?app=a&called=4001&from=13800000000&as=ok", "", nil) //nolint:noctx // a test
-	if err != nil || resp.StatusCode != 200 {
+	resp, err := http.Post("http://"+ex.Addr()+"/twin/ring?app=a&called=4001&from=13800000000&as=ok", "", nil)
+	if err != nil || resp.StatusCode != http.StatusOK {
 		t.Fatalf("%v %v", resp, err)
 	}
 	_ = resp.Body.Close()
 	for _, path := range []string{"stats", "calls"} {
-		resp, err := http.Get("http://" + ex.Addr() + "/twin/" + path) //nolint:noctx // a test
-		if err != nil || resp.StatusCode != 200 || resp.Header.Get("Content-Type") != "application/json" {
+		resp, err := http.Get("http://" + ex.Addr() + "/twin/" + path)
+		if err != nil || resp.StatusCode != http.StatusOK || resp.Header.Get("Content-Type") != "application/json" {
 			t.Errorf("%s: %v %v", path, resp, err)
 		}
 		_ = resp.Body.Close()

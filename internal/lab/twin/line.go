@@ -118,7 +118,7 @@ func (l *line) source(tick int64) {
 // gather mixes what the bridge says to this line; false when nobody says
 // anything, which on a telephone is no packet at all.
 func (l *line) gather(dst *pcm, tick int64) bool {
-	any := false
+	live := false
 	if peers := l.peers.Load(); peers != nil {
 		for _, o := range *peers {
 			p := tick & 1
@@ -127,7 +127,7 @@ func (l *line) gather(dst *pcm, tick int64) bool {
 			}
 			if o.has[p] {
 				add(dst, o.out[p][:])
-				any = true
+				live = true
 			}
 		}
 	}
@@ -135,9 +135,9 @@ func (l *line) gather(dst *pcm, tick int64) bool {
 		var f pcm
 		(*plays)[0].shared(tick, &f)
 		add(dst, f[:])
-		any = true
+		live = true
 	}
-	return any
+	return live
 }
 
 // talk is the second phase: a telephone hears its frame and says its own.

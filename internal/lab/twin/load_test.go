@@ -27,14 +27,14 @@ func cpu() time.Duration {
 // loadLeg is a media websocket with as little of a client as can be: it writes
 // frames that were made before and throws away what it reads.
 func loadLeg(ex *Exchange, id string) (net.Conn, error) {
-	c, err := net.Dial("tcp", ex.Addr()) //nolint:noctx // a load test
+	c, err := net.Dial("tcp", ex.Addr())
 	if err != nil {
 		return nil, err
 	}
 	fmt.Fprintf(c, "GET /media/%s HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n", id)
 	r := bufio.NewReaderSize(c, 4096)
-	resp, err := http.ReadResponse(r, nil) //nolint:bodyclose // a 101 has none
-	if err != nil || resp.StatusCode != 101 {
+	resp, err := http.ReadResponse(r, nil)
+	if err != nil || resp.StatusCode != http.StatusSwitchingProtocols {
 		return nil, fmt.Errorf("%v %w", resp, err)
 	}
 	go func() { _, _ = io.Copy(io.Discard, r) }()
@@ -66,7 +66,7 @@ func hold(b *testing.B, n int) {
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}}
 	defer client.CloseIdleConnections()
 	post := func(path string) map[string]any {
-		resp, err := client.Post(ex.URL()+path, "", nil) //nolint:noctx // a load test
+		resp, err := client.Post(ex.URL()+path, "", nil)
 		if err != nil {
 			b.Error(err)
 			return nil
@@ -142,7 +142,7 @@ func hold(b *testing.B, n int) {
 // it was made, and until then that is refused.
 func bridgeIn(b *testing.B, client *http.Client, path string) {
 	for range 200 {
-		resp, err := client.Post(path, "", nil) //nolint:noctx // a load test
+		resp, err := client.Post(path, "", nil)
 		if err != nil {
 			b.Error(err)
 			return

@@ -191,6 +191,7 @@ func (m *media) read(ws *wire.Conn) (cause, tech int) {
 			if bye := m.command(f.Payload); bye {
 				return 16, 1000
 			}
+		case wire.Pong:
 		case wire.Binary, wire.Continuation:
 			whole, ok := m.assemble(f)
 			if !ok {

@@ -304,7 +304,7 @@ func TestSnoopAndRecording(t *testing.T) {
 	}
 	for name, hz := range map[string]float64{"in": 700, "out": 1000} {
 		req := ex.URL() + "/recordings/stored/" + name + "/file"
-		resp, err := c.http.Get(req) //nolint:noctx // a test
+		resp, err := c.http.Get(req)
 		if err != nil {
 			t.Fatal(err)
 		}

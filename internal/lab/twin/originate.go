@@ -110,7 +110,7 @@ func (ex *Exchange) place(endpoint, id string) (*channel, *apiError) {
 		ex.rungNumber[user]++
 		script = ex.cast.number(user, ex.cfg.Seed, ex.rungNumber[user])
 	} else {
-		user, trunk, key = rest, rest, "agent:"+rest
+		trunk, key = rest, "agent:"+rest
 		script, ok = ex.cast.agent(rest)
 		if !ok {
 			return nil, &errAllocation

@@ -89,15 +89,15 @@ func (r *recording) wav() []byte {
 	n := len(r.samples) * 2
 	b := make([]byte, 0, 44+n)
 	b = append(b, "RIFF"...)
-	b = binary.LittleEndian.AppendUint32(b, uint32(36+n)) //nolint:gosec // bounded by maxRecording
+	b = binary.LittleEndian.AppendUint32(b, uint32(36+n))
 	b = append(b, "WAVEfmt "...)
 	for _, v := range []uint32{16, 1 | 1<<16, callee.Rate, 2 * callee.Rate, 2 | 16<<16} {
 		b = binary.LittleEndian.AppendUint32(b, v)
 	}
 	b = append(b, "data"...)
-	b = binary.LittleEndian.AppendUint32(b, uint32(n)) //nolint:gosec // bounded by maxRecording
+	b = binary.LittleEndian.AppendUint32(b, uint32(n))
 	for _, s := range r.samples {
-		b = binary.LittleEndian.AppendUint16(b, uint16(s)) //nolint:gosec // two's complement is meant
+		b = binary.LittleEndian.AppendUint16(b, uint16(s))
 	}
 	return b
 }

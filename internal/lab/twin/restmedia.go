@@ -38,7 +38,7 @@ func (ex *Exchange) bridgeRoutes(on func(string, call)) {
 		return noContent, nil, nil
 	}))
 	on("POST /bridges/{bridge}/addChannel", named(func(b *bridge, p params, _ *http.Request) (int, any, *apiError) {
-		chs, err := ex.addChannels(b, p.get("channel"))
+		chs, err := ex.owned(p.get("channel"))
 		if err != nil {
 			return 0, nil, err
 		}
@@ -51,7 +51,7 @@ func (ex *Exchange) bridgeRoutes(on func(string, call)) {
 		return noContent, nil, nil
 	}))
 	on("POST /bridges/{bridge}/removeChannel", named(func(b *bridge, p params, _ *http.Request) (int, any, *apiError) {
-		chs, err := ex.addChannels(b, p.get("channel"))
+		chs, err := ex.owned(p.get("channel"))
 		if err != nil {
 			return 0, nil, err
 		}

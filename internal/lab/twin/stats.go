@@ -76,7 +76,7 @@ func (ex *Exchange) Calls(number string) []Call {
 			continue
 		}
 		d := *c
-		d.Call = c.Call.Clone()
+		d.Call = c.Clone()
 		d.Variables = maps.Clone(c.Variables)
 		if c.Ended.IsZero() && c.ch != nil {
 			d.Record = c.ch.line.record()

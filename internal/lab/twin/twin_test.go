@@ -123,25 +123,25 @@ func TestCreateAndDial(t *testing.T) {
 	c := connect(t, ex, "a")
 	c.originate("cust", "cust", "&callerId=5551000")
 	c.event("StasisStart", "cust")
-	make := func(id, agent string) {
+	ring := func(id, agent string) {
 		c.must(200, "POST", "/channels/create?endpoint=PJSIP/"+agent+"&app=a&originator=cust&channelId="+id)
 		c.event("StasisStart", id)
 		c.must(412, "POST", "/channels/"+id+"/play?media=tone:ring")
 		c.must(204, "POST", "/channels/"+id+"/dial?timeout=1")
 		c.must(204, "POST", "/channels/"+id+"/dial?timeout=1")
 	}
-	make("g", "agent1")
+	ring("g", "agent1")
 	c.until("answer", func(g got) bool {
 		return g.Type == "ChannelStateChange" && g.Channel.ID == "g" && g.Channel.State == "Up"
 	})
 	if n := ex.Calls("agent:agent1"); len(n) != 1 || n[0].ShownNumber != "5551000" {
 		t.Errorf("agent saw %+v", n)
 	}
-	make("b", "busy")
+	ring("b", "busy")
 	if e := c.gone("b"); *e.Cause != 17 || strings.Contains(join(c.types("b")), "Dial:BUSY") {
 		t.Errorf("busy agent: %s", join(c.types("b")))
 	}
-	make("n", "never")
+	ring("n", "never")
 	if e := c.gone("n"); *e.Cause != 19 || !strings.Contains(join(c.types("n")), "ChannelHangupRequest StasisEnd ") {
 		t.Errorf("agent who does not answer: %s", join(c.types("n")))
 	}
@@ -185,8 +185,8 @@ func TestCodes(t *testing.T) {
 			t.Errorf("%s: %d %v, want %d", row.line, code, body, row.code)
 		}
 	}
-	resp, err := http.Get(ex.URL() + "/channels") //nolint:noctx // a request without credentials
-	if err != nil || resp.StatusCode != 401 || resp.Header.Get("WWW-Authenticate") == "" {
+	resp, err := http.Get(ex.URL() + "/channels")
+	if err != nil || resp.StatusCode != http.StatusUnauthorized || resp.Header.Get("WWW-Authenticate") == "" {
 		t.Errorf("without a password: %v %v", resp, err)
 	}
 	_ = resp.Body.Close()
@@ -257,20 +257,20 @@ func TestShapesAreAsterisks(t *testing.T) {
 	c.must(204, "DELETE", "/bridges/b")
 	c.gone("m")
 	c.gone("y")
-	real, controls := samples(t)
+	asterisks, controls := samples(t)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	seen := map[string]bool{}
 	for _, e := range c.events {
 		shape, typ := fields(t, e.raw), e.Type
-		if known := real[typ]; known == nil {
+		if known := asterisks[typ]; known == nil {
 			t.Errorf("%s is not among the samples: %s", typ, e.raw)
 		} else if !known[shape] {
 			t.Errorf("%s has the fields\n%s, the samples have\n%v", typ, shape, keys(known))
 		}
 		seen[typ] = true
 	}
-	for typ := range real {
+	for typ := range asterisks {
 		if !seen[typ] && typ != "ApplicationReplaced" {
 			t.Errorf("%s never happened here", typ)
 		}

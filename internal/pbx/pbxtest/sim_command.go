@@ -2,6 +2,7 @@ package pbxtest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -120,7 +121,7 @@ func (l *simLeg) Stop(ctx context.Context, id string) error {
 
 // calm makes ErrGone no error, for commands that a finished leg satisfies.
 func calm(err error) error {
-	if err == pbx.ErrGone {
+	if errors.Is(err, pbx.ErrGone) {
 		return nil
 	}
 	return err

@@ -35,7 +35,6 @@ type simMedia struct {
 	lost    int           // samples dropped since the last frame that was read
 	last    int16
 	silence [callee.FrameSamples]int16
-	scratch []int16
 }
 
 func newSimMedia(l *simLeg, f audio.Format) *simMedia {

@@ -217,10 +217,20 @@ func (s *stage) hangup(leg pbx.Leg) pbx.Hungup {
 	return h
 }
 
+// wait lets time go by.
+func (s *stage) wait(d time.Duration) {
+	s.Helper()
+	select {
+	case <-time.After(d):
+	case <-s.Context().Done():
+		s.Fatal("the test ended")
+	}
+}
+
 // eventually waits for what must happen soon.
 func (s *stage) eventually(what string, f func() bool) {
 	s.Helper()
-	for end := time.Now().Add(s.lab.Patience); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(s.lab.Patience); time.Now().Before(end); s.wait(10 * time.Millisecond) {
 		if f() {
 			return
 		}

@@ -313,7 +313,7 @@ func callKeysIn(s *stage) {
 // rest2 hangs up half a second later and reads to the end.
 func (s *stage) rest2(leg pbx.Leg) ([]string, pbx.Hungup) {
 	s.Helper()
-	time.Sleep(500 * ms)
+	s.wait(500 * ms)
 	if err := leg.Hangup(s.Context(), pbx.CauseNormal); err != nil {
 		s.Error(err)
 	}

@@ -229,7 +229,7 @@ func transferRaced(s *stage) {
 	var legs []pbx.Leg
 	for i := range 10 {
 		leg := s.answered(s.lab.Callee(s.T, callee.Script{Limit: 600*ms + time.Duration(i)*4*ms}))
-		time.Sleep(570 * ms)
+		s.wait(570 * ms)
 		err := leg.Transfer(s.Context(), pbx.Target{Agent: agent.Endpoint().Agent, Timeout: 30 * time.Second})
 		if err != nil && !errors.Is(err, pbx.ErrGone) && !errors.Is(err, pbx.ErrRefused) {
 			s.Errorf("transfer: %v", err)

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"slices"
 	"strings"
-	"time"
 
 	"ringmaster/internal/lab/twin/callee"
 	"ringmaster/internal/pbx"
@@ -85,7 +84,7 @@ func linkDownOriginate(s *stage) {
 	}
 	restore()
 	s.health(true)
-	time.Sleep(300 * ms)
+	s.wait(300 * ms)
 	if n := len(p.Calls()); n != 0 {
 		s.Errorf("%d rings", n)
 	}
@@ -102,7 +101,7 @@ func restarted(s *stage) {
 	two := s.place(s.request(ringing))
 	await[pbx.Ringing](s, two)
 	before := s.lab.Switch.Health().StartedAt
-	time.Sleep(50 * ms)
+	s.wait(50 * ms)
 	s.lab.Restart(s.T)
 	for _, leg := range []pbx.Leg{one, two} {
 		if _, h := s.rest(leg); h.By != pbx.ByUnknown && h.By != pbx.ByNetwork {

@@ -60,9 +60,9 @@ func promptStopped(s *stage) {
 	if err := leg.Stop(s.Context(), "p1"); err != nil {
 		s.Errorf("again: %v", err)
 	}
-	time.Sleep(100 * ms)
+	s.wait(100 * ms)
 	before := s.now(p).Record.Audible
-	time.Sleep(300 * ms)
+	s.wait(300 * ms)
 	if after := s.now(p).Record.Audible; after != before {
 		s.Errorf("%v heard after the stop", after-before)
 	}

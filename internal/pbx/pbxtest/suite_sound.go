@@ -235,13 +235,15 @@ func soundFlush(s *stage) {
 	if err != nil {
 		s.Fatal(err)
 	}
-	<-done
-	time.Sleep(300 * ms)
+	if err := <-done; !errors.Is(err, pbx.ErrFlushed) {
+		s.Errorf("what was being written: %v, want ErrFlushed", err)
+	}
+	s.wait(300 * ms)
 	audible := s.now(p).Record.Audible
 	if diff := heard - audible; diff < -60*ms || diff > 60*ms {
 		s.Errorf("flush reports %v, the callee heard %v", heard, audible)
 	}
-	time.Sleep(400 * ms)
+	s.wait(400 * ms)
 	if later := s.now(p).Record.Audible; later != audible {
 		s.Errorf("%v were heard after the flush", later-audible)
 	}
@@ -260,7 +262,7 @@ func soundOvertaken(s *stage) {
 	s.write(m, callee.Tone(700, 300*ms, 8000))
 	go func() { drained <- m.Drain(s.Context()) }()
 	go func() { wrote <- m.WriteFrame(audio.Frame{Samples: callee.Tone(700, 3*time.Second, 8000)}) }()
-	time.Sleep(100 * ms)
+	s.wait(100 * ms)
 	if _, err := m.Flush(); err != nil {
 		s.Fatal(err)
 	}
@@ -285,9 +287,9 @@ func soundSilence(s *stage) {
 		s.Fatal(err)
 	}
 	before := s.now(p).Record
-	time.Sleep(1500 * ms)
+	s.wait(1500 * ms)
 	after := s.now(p).Record
-	if missing := after.Missing - before.Missing; missing > 12 {
+	if missing := after.Missing - before.Missing; missing > 25 { // a starved machine loses some; without our silence it is all of them
 		s.Errorf("%d of about 75 frames never came", missing)
 	}
 	if after.Audible-before.Audible > 40*ms {
@@ -312,7 +314,7 @@ func soundBargeIn(s *stage) {
 	if _, err := m.Flush(); err != nil {
 		s.Fatal(err)
 	}
-	time.Sleep(500 * ms)
+	s.wait(500 * ms)
 	r := s.now(p).Record
 	if len(r.BargeIns) != 1 {
 		s.Fatalf("%+v", r)
@@ -360,7 +362,7 @@ func soundReopened(s *stage) {
 
 // S11: the leg's end ends its audio: readers, writers and waiters return.
 func soundEnd(s *stage) {
-	p := s.lab.Callee(s.T, callee.Script{Limit: 800 * ms})
+	p := s.lab.Callee(s.T, callee.Script{Limit: 2500 * ms})
 	leg, m := s.talking(p)
 	errs := make(chan error, 3)
 	go func() {
