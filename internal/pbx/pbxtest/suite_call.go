@@ -269,7 +269,7 @@ func callMaxDuration(s *stage) {
 // C12: what the network says before the answer is heard when asked for, and
 // only then.
 func callEarlyMedia(s *stage) {
-	script := callee.Script{Ring: 1500 * ms, Early: []callee.Step{{Say: callee.Tone(700, 1400*ms, 8000)}}}
+	script := callee.Script{Ring: 4 * time.Second, Early: []callee.Step{{Say: callee.Tone(700, 3900*ms, 8000)}}}
 	p := s.lab.Callee(s.T, script)
 	req := s.request(p)
 	req.EarlyMedia = true

@@ -150,10 +150,11 @@ func soundOut(s *stage) {
 func soundIn(s *stage) {
 	_, tune := melody()
 	for _, f := range formats() {
-		p := s.lab.Callee(s.T, callee.Script{Steps: []callee.Step{{Wait: 300 * ms}, {Say: tune}}})
+		p := s.lab.Callee(s.T, callee.Script{Steps: []callee.Step{{Listen: &callee.Listen{Silence: 200 * ms}}, {Say: tune}}})
 		leg := s.answered(p)
 		m := s.open(leg, f)
-		if err := sings(s.listen(m, 1600*ms), 2); err != nil {
+		s.write(m, callee.Tone(400, 200*ms, 8000))
+		if err := sings(s.listen(m, 2500*ms), 2); err != nil {
 			s.Errorf("%v: %v", f, err)
 		}
 		s.hangup(leg)
