@@ -19,7 +19,7 @@ type around struct {
 
 // fill makes whole attempts of rows. One whose surroundings cannot be read comes without its number, which no gate lets pass.
 func (s *Store) fill(tx *gorm.DB, rows []attemptRow) ([]campaign.Attempt, error) {
-	ctx, err := s.gather(tx, rows)
+	ctx, err := gather(tx, rows)
 	if err != nil {
 		return nil, err
 	}
@@ -34,16 +34,15 @@ func (s *Store) fill(tx *gorm.DB, rows []attemptRow) ([]campaign.Attempt, error)
 	return out, nil
 }
 
-func (s *Store) gather(tx *gorm.DB, rows []attemptRow) (around, error) {
-	c := around{tasks: map[key]taskRow{}, contacts: map[key]contactRow{}, people: map[key]personRow{}, numbers: map[key]numberRow{}}
-	var tasks, contacts, people, numbers []key
-	for _, r := range rows {
-		tasks = append(tasks, key{r.TenantID, r.TaskID})
-		contacts = append(contacts, key{r.TenantID, r.ContactID})
-		people = append(people, key{r.TenantID, r.PersonID})
-		if r.NumberID != (binID{}) {
-			numbers = append(numbers, key{r.TenantID, r.NumberID})
-		}
+func newAround() around {
+	return around{tasks: map[key]taskRow{}, contacts: map[key]contactRow{}, people: map[key]personRow{}, numbers: map[key]numberRow{}}
+}
+
+func gather(tx *gorm.DB, rows []attemptRow) (around, error) {
+	c := newAround()
+	tasks, contacts := make([]key, len(rows)), make([]key, len(rows))
+	for i, r := range rows {
+		tasks[i], contacts[i] = key{r.TenantID, r.TaskID}, key{r.TenantID, r.ContactID}
 	}
 	if err := collect(tx, tasks, c.tasks, func(r taskRow) key { return key{r.TenantID, r.ID} }); err != nil {
 		return c, err
@@ -51,15 +50,28 @@ func (s *Store) gather(tx *gorm.DB, rows []attemptRow) (around, error) {
 	if err := collect(tx, contacts, c.contacts, func(r contactRow) key { return key{r.TenantID, r.ID} }); err != nil {
 		return c, err
 	}
+	return c, c.addPeople(tx, rows)
+}
+
+// addPeople reads the people of attempts, their numbers, and the numbers that the attempts rang.
+func (c around) addPeople(tx *gorm.DB, rows []attemptRow) error {
+	people := make([]key, len(rows))
+	var numbers []key
+	for i, r := range rows {
+		people[i] = key{r.TenantID, r.PersonID}
+		if r.NumberID != (binID{}) {
+			numbers = append(numbers, key{r.TenantID, r.NumberID})
+		}
+	}
 	if err := collect(tx, people, c.people, func(r personRow) key { return key{r.TenantID, r.ID} }); err != nil {
-		return c, err
+		return err
 	}
 	for _, p := range c.people {
 		if p.NumberID != (binID{}) {
 			numbers = append(numbers, key{p.TenantID, p.NumberID})
 		}
 	}
-	return c, collect(tx, numbers, c.numbers, func(r numberRow) key { return key{r.TenantID, r.ID} })
+	return collect(tx, numbers, c.numbers, func(r numberRow) key { return key{r.TenantID, r.ID} })
 }
 
 // collect reads rows by key, tenant by tenant.

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"maps"
 	"time"
 
 	"github.com/google/uuid"
@@ -161,16 +162,20 @@ func park(tx *gorm.DB, held []contactRow, from campaign.ContactState) error {
 
 // move changes the state of locked contacts, all or none.
 func move(tx *gorm.DB, rows []contactRow, from, to campaign.ContactState) error {
+	now := at(time.Now())
 	keys := make([]key, len(rows))
 	for i, r := range rows {
 		keys[i] = key{r.TenantID, r.ID}
 	}
 	for tenant, ids := range byTenant(keys) {
 		res := tx.Model(&contactRow{}).Where("tenant_id = ? AND id IN ? AND state = ?", tenant, ids, string(from)).
-			Updates(map[string]any{"state": string(to), "updated_at": at(time.Now())})
+			Updates(map[string]any{"state": string(to), "updated_at": now})
 		if err := exactly(int64(len(ids)), res, errAgain); err != nil {
 			return err
 		}
+	}
+	for i := range rows {
+		rows[i].State, rows[i].UpdatedAt = string(to), now
 	}
 	return nil
 }
@@ -216,11 +221,11 @@ func (s *Store) Claim(ctx context.Context, pool string, n int, f campaign.Fence)
 		if err := current(tx, f.Owner, f.Epoch); err != nil {
 			return err
 		}
-		picked, err := s.pick(tx, pool, n)
+		picked, tasks, err := s.pick(tx, pool, n)
 		if err != nil || len(picked) == 0 {
 			return err
 		}
-		out, err = s.bear(tx, picked, f)
+		out, err = s.bear(tx, picked, tasks, f)
 		return err
 	})
 	if err != nil {
@@ -230,30 +235,31 @@ func (s *Store) Claim(ctx context.Context, pool string, n int, f campaign.Fence)
 }
 
 // pick locks up to n ready contacts in the order of the claim and marks them claimed; those of halted tasks are parked on the way.
-func (s *Store) pick(tx *gorm.DB, pool string, n int) ([]contactRow, error) {
-	var picked []contactRow
+func (s *Store) pick(tx *gorm.DB, pool string, n int) (picked []contactRow, known map[key]taskRow, err error) {
+	known = map[key]taskRow{}
 	for round := 0; len(picked) < n && round < 16; round++ {
 		var rows []contactRow
 		if err := tx.Raw(s.claimSQL(), pool, string(campaign.Ready), n-len(picked)).Scan(&rows).Error; err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		tasks, err := loadTasks(tx, rows)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
+		maps.Copy(known, tasks)
 		running, held := split(rows, tasks)
 		if err := move(tx, running, campaign.Ready, campaign.Claimed); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		picked = append(picked, running...)
 		if len(held) == 0 {
 			break
 		}
 		if err := park(tx, held, campaign.Ready); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
-	return picked, nil
+	return picked, known, nil
 }
 
 func (s *Store) claimSQL() string {
@@ -262,7 +268,7 @@ func (s *Store) claimSQL() string {
 
 // bear writes the attempts of claimed contacts. A contact that cannot become one (its person is gone, its number cannot be opened) is
 // blocked with the reason, so that it does not stop the others.
-func (s *Store) bear(tx *gorm.DB, contacts []contactRow, f campaign.Fence) ([]campaign.Attempt, error) {
+func (s *Store) bear(tx *gorm.DB, contacts []contactRow, tasks map[key]taskRow, f campaign.Fence) ([]campaign.Attempt, error) {
 	now := time.Now()
 	rows := make([]attemptRow, 0, len(contacts))
 	one := 1
@@ -276,8 +282,12 @@ func (s *Store) bear(tx *gorm.DB, contacts []contactRow, f campaign.Fence) ([]ca
 			State: string(campaign.AttemptClaimed), Live: &one, Owner: f.Owner, Epoch: f.Epoch, DueAt: c.DueAt, BornAt: at(now),
 		})
 	}
-	ctx, err := s.gather(tx, rows)
-	if err != nil {
+	ctx := newAround()
+	ctx.tasks = tasks
+	for _, c := range contacts {
+		ctx.contacts[key{c.TenantID, c.ID}] = c
+	}
+	if err := ctx.addPeople(tx, rows); err != nil {
 		return nil, err
 	}
 	out := make([]campaign.Attempt, 0, len(rows))

@@ -110,14 +110,14 @@ func TestDeadlockIsRetried(t *testing.T) {
 		tx := rawTx(t, s)
 		// The heavier transaction survives, so this one changes many rows first, then holds the contact and asks for the attempt, while
 		// Place holds the attempt and asks for the contact.
-		exec(t, tx, "UPDATE task_contact SET reason = 'x' WHERE state = 'ready'")
-		exec(t, tx, "SELECT id FROM task_contact WHERE tenant_id = 'acme' AND id = ? FOR UPDATE", binID(a.Contact.ID))
+		execute(t, tx, "UPDATE task_contact SET reason = 'x' WHERE state = 'ready'")
+		execute(t, tx, "SELECT id FROM task_contact WHERE tenant_id = 'acme' AND id = ? FOR UPDATE", binID(a.Contact.ID))
 		done := make(chan error, 1)
 		go func() {
 			done <- s.Place(context.Background(), a.Fence, campaign.Placement{PBX: "p"}, scheduler.Budget{}, time.Now())
 		}()
 		waitForLock(t, s, done)
-		exec(t, tx, "SELECT id FROM attempt WHERE id = ? FOR UPDATE", binID(a.ID))
+		execute(t, tx, "SELECT id FROM attempt WHERE id = ? FOR UPDATE", binID(a.ID))
 		if err := tx.Commit(); err != nil {
 			t.Fatal(err)
 		}
@@ -147,7 +147,7 @@ func rawTx(t *testing.T, s *Store) *sql.Tx {
 	return tx
 }
 
-func exec(t *testing.T, tx *sql.Tx, q string, args ...any) {
+func execute(t *testing.T, tx *sql.Tx, q string, args ...any) {
 	t.Helper()
 	if _, err := tx.Exec(q, args...); err != nil {
 		t.Fatalf("%s: %v", q, err)
@@ -181,7 +181,7 @@ func TestLockTimeoutIsRetried(t *testing.T) {
 	seed(t, s, 1)
 	a := claimOne(t, s)
 	tx := rawTx(t, s)
-	exec(t, tx, "SELECT id FROM attempt WHERE id = ? FOR UPDATE", binID(a.ID))
+	execute(t, tx, "SELECT id FROM attempt WHERE id = ? FOR UPDATE", binID(a.ID))
 	time.AfterFunc(3500*time.Millisecond, func() { _ = tx.Rollback() })
 	if err := s.Place(t.Context(), a.Fence, campaign.Placement{PBX: "p"}, scheduler.Budget{}, time.Now()); err != nil {
 		t.Errorf("place: %v", err)
@@ -191,7 +191,7 @@ func TestLockTimeoutIsRetried(t *testing.T) {
 	}
 	// For ever is too long: the error says what it is, and carries no value.
 	tx = rawTx(t, s)
-	exec(t, tx, "SELECT id FROM attempt WHERE id = ? FOR UPDATE", binID(a.ID))
+	execute(t, tx, "SELECT id FROM attempt WHERE id = ? FOR UPDATE", binID(a.ID))
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
 	began := time.Now()
