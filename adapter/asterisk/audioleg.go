@@ -43,7 +43,7 @@ func (m *mediaLeg) legGone() {
 }
 
 // ended is told by the exchange: the channel is gone.
-func (m *mediaLeg) ended(err error) { m.Session.Abort(err) }
+func (m *mediaLeg) ended(err error) { m.Abort(err) }
 
 // OpenMedia implements pbx.Leg. A second one replaces the first.
 func (l *leg) OpenMedia(ctx context.Context, f audio.Format) (pbx.Media, error) {
@@ -108,8 +108,8 @@ func (l *leg) keepMedia(m *mediaLeg) error {
 	if l.media != nil {
 		return refuse("two media legs were opened at once")
 	}
-	if m.Session.Err() != nil {
-		return fmt.Errorf("%w: %w", pbx.ErrUnknown, m.Session.Err())
+	if m.Err() != nil {
+		return fmt.Errorf("%w: %w", pbx.ErrUnknown, m.Err())
 	}
 	l.media = m
 	return nil

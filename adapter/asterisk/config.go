@@ -46,7 +46,7 @@ type Config struct {
 	// answered leg is looked up; 60 s if zero.
 	Deadline, LookUp time.Duration
 	TLS              *tls.Config  // for https; nil takes the system's roots
-	Log              *slog.Logger // slog.Default() if nil
+	Log              *slog.Logger // nil discards
 }
 
 // Trunk says how a number is dialled.
@@ -108,7 +108,7 @@ func (c Config) withDefaults() (Config, error) {
 	setDuration(&c.LookUp, time.Minute)
 	setDuration(&c.RequestTimeout, 5*time.Second)
 	if c.Log == nil {
-		c.Log = slog.Default()
+		c.Log = slog.New(slog.DiscardHandler)
 	}
 	return c, c.check()
 }

@@ -23,7 +23,7 @@ func scripted(t *testing.T, change ...func(*Config)) (*aritest.Server, *Switch) 
 	t.Helper()
 	s := aritest.New(t)
 	cfg := Config{
-		URL: s.ARI(), User: aritest.User, Password: aritest.Password, AppPrefix: "rm", Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		URL: s.ARI(), User: aritest.User, Password: aritest.Password, AppPrefix: "rm", Log: slog.New(slog.DiscardHandler),
 		RequestTimeout: 300 * time.Millisecond, PingPeriod: time.Second, BackoffMin: 5 * time.Millisecond, BackoffMax: 30 * time.Millisecond,
 		Deadline: 100 * time.Millisecond, LookUp: 200 * time.Millisecond,
 		Trunks: map[string]Trunk{"t": {Endpoint: "PJSIP/{number}@t", Lab: true}}, Agents: map[string]Agent{"ann": {"PJSIP/ann"}},
@@ -232,10 +232,11 @@ func TestAnsweredOutsideOfOurApplication(t *testing.T) {
 	}
 	s.SetChannel("leg1", "Up")
 	s.Emit(t, channelEvent("StasisStart", "leg1", `,"args":["out"]`))
-	for _, e := range collect(t, l) {
-		if _, ok := e.(pbx.Answered); ok {
-			t.Error("Answered, but nobody could speak")
-		}
+	if h := hungup(t, l); !h.Answered || h.By != pbx.ByLocal {
+		t.Errorf("%+v", h)
+	}
+	if s.Count("DELETE", "/channels/leg1") == 0 {
+		t.Error("it stays")
 	}
 }
 
@@ -321,7 +322,7 @@ func TestPlacedDuringResync(t *testing.T) {
 func TestReplacedStopsWorking(t *testing.T) {
 	s := aritest.New(t)
 	sw, err := New(Config{URL: s.ARI(), User: aritest.User, Password: aritest.Password, AppPrefix: "rm",
-		Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Trunks: map[string]Trunk{"t": {Endpoint: "PJSIP/{number}@t", Lab: true}}})
+		Log: slog.New(slog.DiscardHandler), Trunks: map[string]Trunk{"t": {Endpoint: "PJSIP/{number}@t", Lab: true}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -359,7 +360,7 @@ func TestJanitor(t *testing.T) {
 	s.SetBridge("rm-alive", "alive")
 	s.SetBridge("rm-dead")
 	s.SetBridge("somebody-elses")
-	cfg := Config{URL: s.ARI(), User: aritest.User, Password: aritest.Password, AppPrefix: "rm", Log: slog.New(slog.NewTextHandler(io.Discard, nil))}
+	cfg := Config{URL: s.ARI(), User: aritest.User, Password: aritest.Password, AppPrefix: "rm", Log: slog.New(slog.DiscardHandler)}
 	start(t, cfg)
 	s.Await(t, 1, "DELETE", "/bridges/rm-dead")
 	if n := s.Count("DELETE", "/"); n != 1 {

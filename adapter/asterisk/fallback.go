@@ -2,6 +2,7 @@ package asterisk
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 
@@ -56,8 +57,7 @@ func (l *leg) openAudioSocket(ctx context.Context, m *mediaLeg, f audio.Format) 
 	})
 	if err != nil {
 		_ = s.Close()
-		<-accepted
-		return own(err)
+		return own(errors.Join(err, <-accepted))
 	}
 	if err := <-accepted; err != nil {
 		return fmt.Errorf("%w: media leg: %w", pbx.ErrUnknown, err)

@@ -16,7 +16,8 @@ type ending struct {
 	inbound  bool
 	hungUp   bool // we sent a hang-up before any sign of the other side's
 	cause    pbx.Cause
-	limit    bool // the exchange's own duration limit was set
+	limit    bool // the longest duration had passed
+	overdue  bool // it rang past its time and we ended it
 	// request is the first ChannelHangupRequest of another than us.
 	request *ari.Event
 }
@@ -40,7 +41,7 @@ func (f ending) hungup(at time.Time, cause, tech int, text string) pbx.Hungup {
 	if tech >= 300 && tech <= 699 {
 		sip = tech
 	}
-	timedOut := cause == int(pbx.CauseNoAnswer) && tech == 480 && !f.carrierSaid480()
+	timedOut := f.overdue || cause == int(pbx.CauseNoAnswer) && tech == 480 && !f.carrierSaid480()
 	switch {
 	case f.hungUp && (sip == 0 || timedOut):
 		h.By = pbx.ByLocal

@@ -228,7 +228,7 @@ func TestRealQueue(t *testing.T) {
 	if err := m.WriteFrame(audio.Frame{Samples: tone(8000, 100*time.Millisecond)}); !errors.Is(err, pbx.ErrGone) {
 		t.Errorf("the old media: %v", err)
 	}
-	if m, err = openSoon(t, l); err != nil {
+	if _, err = openSoon(t, l); err != nil {
 		t.Fatal(err)
 	}
 	if err := l.Transfer(t.Context(), pbx.Target{Queue: "support", Timeout: 10 * time.Second}); err != nil {

@@ -68,7 +68,7 @@ func testLog(t *testing.T) *slog.Logger {
 	if testing.Verbose() {
 		return slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug}))
 	}
-	return slog.New(slog.NewTextHandler(io.Discard, nil))
+	return slog.New(slog.DiscardHandler)
 }
 
 // stage is a real Asterisk with our Switch on it and a telephone behind it.
@@ -392,6 +392,7 @@ func TestRealRefusals(t *testing.T) {
 	if err := l.Play(t.Context(), pbx.Playback{ID: "p", Media: "tone:ring"}); !errors.Is(err, pbx.ErrRefused) {
 		t.Errorf("play before the answer: %v", err)
 	}
+	next[pbx.Ringing](t, l)
 	if n := len(s.phone.Calls()); n != 1 {
 		t.Errorf("%d INVITEs", n)
 	}

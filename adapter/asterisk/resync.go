@@ -121,6 +121,11 @@ func (l *leg) finish(h pbx.Hungup) bool {
 	l.plays, l.records = map[string]*playback{}, map[string]*recording{}
 	l.mu.Unlock()
 	close(l.done)
+	if !l.upAt.IsZero() && !l.end.answered && !l.discard {
+		// Answered for a blink: over before it was in its bridge.
+		l.end.answered, h.Answered = true, true
+		l.emit(pbx.Answered{At: l.upAt})
+	}
 	for id, p := range plays {
 		p.timer.Stop()
 		l.emit(pbx.PlaybackEnded{At: h.At, ID: id, Stopped: p.stopped, Err: pbx.ErrGone})

@@ -297,7 +297,7 @@ func (s *Switch) janitor(ctx context.Context) {
 			return
 		case <-s.life.Done():
 			return
-		case <-time.After(4*time.Minute + rand.N(2*time.Minute)):
+		case <-time.After(4*time.Minute + rand.N(2*time.Minute)): //nolint:gosec // spreads load, guards nothing
 		}
 		if s.up() != nil {
 			continue
@@ -357,4 +357,4 @@ const (
 	snoopMark = "-s-"
 )
 
-func helperID(leg, mark string) string { return fmt.Sprintf("%s%s%08x", leg, mark, rand.Uint32()) }
+func helperID(leg, mark string) string { return fmt.Sprintf("%s%s%08x", leg, mark, rand.Uint32()) } //nolint:gosec // a name, not a secret

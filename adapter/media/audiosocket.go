@@ -85,7 +85,7 @@ func (a *AudioSocket) Accept(ctx context.Context) error {
 		return fmt.Errorf("media audiosocket: %w", err)
 	}
 	a.conn = conn
-	a.paced.send, a.paced.shut = a.write, func() { _ = conn.Close() }
+	a.send, a.shut = a.write, func() { _ = conn.Close() }
 	go a.pace()
 	_ = conn.SetReadDeadline(time.Now().Add(2 * time.Second))
 	kind, payload, err := readAudioSocket(conn, nil)

@@ -288,7 +288,7 @@ func (a *fakeAsterisk) loudPlayed() int {
 
 func dial(t *testing.T, a *fakeAsterisk, change ...func(*Options)) *WebSocket {
 	t.Helper()
-	o := Options{Format: a.f, Log: slog.New(slog.NewTextHandler(io.Discard, nil))}
+	o := Options{Format: a.f, Log: slog.New(slog.DiscardHandler)}
 	for _, c := range change {
 		c(&o)
 	}

@@ -14,7 +14,7 @@ import (
 	"ringmaster/internal/audio"
 )
 
-// ErrFormat: the transport cannot carry the format.
+// ErrFormat is a format that the transport cannot carry.
 var ErrFormat = errors.New("this media transport cannot carry the format")
 
 // payloadType is Asterisk's number for a format (RFC 3551; 10 is what Asterisk
@@ -68,6 +68,7 @@ func ListenRTP(ip string, o Options) (*RTP, error) {
 	if err != nil {
 		return nil, fmt.Errorf("media rtp: %w", err)
 	}
+	//nolint:gosec // RFC 3550 wants them different, not secret
 	r := &RTP{conn: conn, pt: pt, seq: uint16(rand.Uint32()), ts: rand.Uint32(), ssrc: rand.Uint32()}
 	r.paced = newPaced(o, time.Now(), r.write, func() { _ = conn.Close() })
 	return r, nil

@@ -42,7 +42,7 @@ func (o Options) withDefaults() (Options, error) {
 		o.OnEnd = func(error) {}
 	}
 	if o.Log == nil {
-		o.Log = slog.Default()
+		o.Log = slog.New(slog.DiscardHandler)
 	}
 	return o, o.Format.Validate()
 }

@@ -40,7 +40,7 @@ type Config struct {
 	BackoffMin, BackoffMax time.Duration
 	// TLS is used for https URLs; nil takes the system's roots.
 	TLS *tls.Config
-	// Log is slog.Default() if nil.
+	// Log may be nil.
 	Log *slog.Logger
 }
 
@@ -64,7 +64,7 @@ func (c Config) withDefaults() (Config, *url.URL, error) {
 		return c, nil, fmt.Errorf("%w: 1 to 1000 connections, below sessionlimit of http.conf", ErrConfig)
 	}
 	if c.Log == nil {
-		c.Log = slog.Default()
+		c.Log = slog.New(slog.DiscardHandler)
 	}
 	return c, u, nil
 }

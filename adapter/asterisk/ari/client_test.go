@@ -23,7 +23,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-func quiet() *slog.Logger { return slog.New(slog.NewTextHandler(io.Discard, nil)) }
+func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
 func config(url string) Config {
 	return Config{
@@ -77,7 +77,7 @@ func TestThreeKindsOfFailure(t *testing.T) {
 		"read only":         {reply: answer(403, `{}`), want: pbx.ErrRefused, text: "read_only"},
 		"a page, not ARI":   {reply: answer(502, strings.Repeat("<html>", 400000)), want: pbx.ErrRefused, text: "502"},
 		"hostile words":     {reply: answer(400, `{"message":"a\r\nb\u0000`+strings.Repeat("x", 999)+`"}`), want: pbx.ErrRefused, text: "400 Bad Request: a  b x"},
-		"redirect":          {reply: func(w http.ResponseWriter) { w.Header().Set("Location", "/evil"); w.WriteHeader(302) }, want: pbx.ErrRefused},
+		"redirect":          {reply: func(w http.ResponseWriter) { w.Header().Set("Location", "/evil"); w.WriteHeader(http.StatusFound) }, want: pbx.ErrRefused},
 		"accepted":          {reply: answer(200, `{"id":"x"}`)},
 		"accepted, no JSON": {reply: answer(200, `oops`)},
 	} {

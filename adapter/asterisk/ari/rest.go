@@ -139,7 +139,7 @@ func (c *Client) Create(ctx context.Context, o Originate) error {
 
 // Dial dials a channel that Create made.
 func (c *Client) Dial(ctx context.Context, id string, timeout time.Duration) error {
-	return c.onChannel(ctx, "dial", http.MethodPost, id, "dial", url.Values{"timeout": {seconds(timeout)}})
+	return c.onChannel(ctx, "dial", id, "dial", url.Values{"timeout": {seconds(timeout)}})
 }
 
 // seconds is d in whole seconds, rounded up, at least 1: Asterisk takes any
@@ -148,13 +148,13 @@ func seconds(d time.Duration) string {
 	return strconv.Itoa(max(1, int((d+time.Second-1)/time.Second)))
 }
 
-func (c *Client) onChannel(ctx context.Context, op, method, id, what string, q url.Values) error {
-	return c.do(ctx, request{op: op, method: method, segments: []string{"channels", id, what}, query: q})
+func (c *Client) onChannel(ctx context.Context, op, id, what string, q url.Values) error {
+	return c.do(ctx, request{op: op, method: http.MethodPost, segments: []string{"channels", id, what}, query: q})
 }
 
 // Answer answers an inbound channel.
 func (c *Client) Answer(ctx context.Context, id string) error {
-	return c.onChannel(ctx, "answer", http.MethodPost, id, "answer", nil)
+	return c.onChannel(ctx, "answer", id, "answer", nil)
 }
 
 // Hangup ends a channel; code is Q.850.
@@ -167,18 +167,18 @@ func (c *Client) Hangup(ctx context.Context, id string, code pbx.Cause) error {
 
 // SendDTMF plays digits to the channel.
 func (c *Client) SendDTMF(ctx context.Context, id, digits string) error {
-	return c.onChannel(ctx, "send DTMF", http.MethodPost, id, "dtmf", url.Values{"dtmf": {digits}})
+	return c.onChannel(ctx, "send DTMF", id, "dtmf", url.Values{"dtmf": {digits}})
 }
 
 // Continue gives the channel back to the dialplan.
 func (c *Client) Continue(ctx context.Context, id, dpContext, extension string) error {
-	return c.onChannel(ctx, "continue in the dialplan", http.MethodPost, id, "continue",
+	return c.onChannel(ctx, "continue in the dialplan", id, "continue",
 		url.Values{"context": {dpContext}, "extension": {extension}, "priority": {"1"}})
 }
 
 // SetVariable sets a channel variable or writable function.
 func (c *Client) SetVariable(ctx context.Context, id, name, value string) error {
-	return c.onChannel(ctx, "set a variable", http.MethodPost, id, "variable", url.Values{"variable": {name}, "value": {value}})
+	return c.onChannel(ctx, "set a variable", id, "variable", url.Values{"variable": {name}, "value": {value}})
 }
 
 // Variable reads a channel variable.
@@ -230,7 +230,7 @@ func (c *Client) Snoop(ctx context.Context, channel, snoop, spy, whisper, args s
 
 // Record starts a recording of a channel as wav (8 kHz, 16-bit, mono).
 func (c *Client) Record(ctx context.Context, channel, name string) error {
-	return c.onChannel(ctx, "record", http.MethodPost, channel, "record", url.Values{
+	return c.onChannel(ctx, "record", channel, "record", url.Values{
 		"name": {name}, "format": {"wav"}, "ifExists": {"fail"}, "maxDurationSeconds": {"0"}, "maxSilenceSeconds": {"0"}, "beep": {"false"},
 	})
 }

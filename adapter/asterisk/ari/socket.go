@@ -67,7 +67,7 @@ func (c *Client) Run(ctx context.Context) error {
 
 // jitter spreads d over [d/2, 3d/2), so that controllers do not return as one.
 func jitter(d time.Duration) time.Duration {
-	return d/2 + time.Duration(rand.Int64N(int64(d)))
+	return d/2 + time.Duration(rand.Int64N(int64(d))) //nolint:gosec // spreads load, guards nothing
 }
 
 // session is one connection from its beginning to its end.
@@ -124,6 +124,7 @@ func (c *Client) dial(ctx context.Context) (*websocket.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.cfg.RequestTimeout)
 	defer cancel()
 	header := http.Header{"Authorization": {"Basic " + base64.StdEncoding.EncodeToString([]byte(c.cfg.User+":"+c.cfg.Password))}}
+	//nolint:bodyclose // the library owns the body of a handshake that succeeded and has read the other's
 	conn, resp, err := websocket.Dial(ctx, u.String(), &websocket.DialOptions{HTTPClient: c.http, HTTPHeader: header})
 	if err != nil {
 		if resp != nil && resp.StatusCode != http.StatusSwitchingProtocols {

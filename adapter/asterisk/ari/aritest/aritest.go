@@ -211,16 +211,21 @@ func (s *Server) settled(t testing.TB) {
 	s.until(t, func() bool { s.mu.Lock(); defer s.mu.Unlock(); return s.arriving == 0 }, "handshakes")
 }
 
-// DropSockets cuts every event socket.
+// DropSockets cuts every event socket whose handshake is over.
 func (s *Server) DropSockets() {
-	for range 2000 {
+	deadline := time.After(2 * time.Second)
+	for {
 		s.mu.Lock()
-		n := s.arriving
+		n, changed := s.arriving, s.changed
 		s.mu.Unlock()
 		if n == 0 {
 			break
 		}
-		time.Sleep(time.Millisecond)
+		select {
+		case <-changed:
+		case <-deadline:
+			return
+		}
 	}
 	s.mu.Lock()
 	conns := s.conns
