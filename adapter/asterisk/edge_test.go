@@ -44,6 +44,7 @@ func channelEvent(typ, id, rest string) string {
 }
 
 func TestLostReplyIsUnknownAndKept(t *testing.T) {
+	t.Parallel()
 	s, sw := scripted(t)
 	s.Script(func(w http.ResponseWriter, r aritest.Request) bool {
 		if r.Method == http.MethodPost && r.Path == "/channels" {
@@ -78,6 +79,7 @@ func TestLostReplyIsUnknownAndKept(t *testing.T) {
 }
 
 func TestLostReplyAndNothingPlaced(t *testing.T) {
+	t.Parallel()
 	s, sw := scripted(t)
 	s.Script(func(w http.ResponseWriter, r aritest.Request) bool {
 		if r.Method == http.MethodPost && r.Path == "/channels" {
@@ -105,6 +107,7 @@ func TestLostReplyAndNothingPlaced(t *testing.T) {
 
 // It ended while its Originate was unknown: Attach tells how.
 func TestUnknownLegThatEnded(t *testing.T) {
+	t.Parallel()
 	s, sw := scripted(t)
 	s.Script(func(w http.ResponseWriter, r aritest.Request) bool {
 		if r.Method == http.MethodPost && r.Path == "/channels" {
@@ -132,6 +135,7 @@ func TestUnknownLegThatEnded(t *testing.T) {
 
 // 409: a crash after the first try; the call is taken hold of.
 func TestConflictIsPlacedBefore(t *testing.T) {
+	t.Parallel()
 	s, sw := scripted(t)
 	s.SetChannel("leg1", "Ringing")
 	s.Script(func(w http.ResponseWriter, r aritest.Request) bool {
@@ -159,6 +163,7 @@ func TestConflictIsPlacedBefore(t *testing.T) {
 
 // Whatever Asterisk leaves out, a leg ends once and its place is freed.
 func TestNoEventAtAll(t *testing.T) {
+	t.Parallel()
 	s, sw := scripted(t, func(c *Config) { c.Deadline = 50 * time.Millisecond })
 	l, err := sw.Originate(t.Context(), call(t, "leg1"))
 	if err != nil {
@@ -174,6 +179,7 @@ func TestNoEventAtAll(t *testing.T) {
 
 // StasisStart is lost: the answer is found by looking.
 func TestLostStasisStart(t *testing.T) {
+	t.Parallel()
 	s, sw := scripted(t)
 	l, err := sw.Originate(t.Context(), call(t, "leg1"))
 	if err != nil {
@@ -195,6 +201,7 @@ func TestLostStasisStart(t *testing.T) {
 
 // It rings on after its time: Asterisk forgot; we end it.
 func TestRingsForEver(t *testing.T) {
+	t.Parallel()
 	s, sw := scripted(t, func(c *Config) { c.Deadline = 30 * time.Millisecond })
 	s.SetChannel("leg1", "Ringing")
 	s.Script(func(w http.ResponseWriter, r aritest.Request) bool {
@@ -215,6 +222,7 @@ func TestRingsForEver(t *testing.T) {
 
 // An answered channel that is not ours cannot be bridged and is ended.
 func TestAnsweredOutsideOfOurApplication(t *testing.T) {
+	t.Parallel()
 	s, sw := scripted(t, func(c *Config) { c.Deadline = 30 * time.Millisecond })
 	s.Script(func(w http.ResponseWriter, r aritest.Request) bool {
 		switch {
@@ -241,6 +249,7 @@ func TestAnsweredOutsideOfOurApplication(t *testing.T) {
 }
 
 func TestPlaybackWhoseEndIsLost(t *testing.T) {
+	t.Parallel()
 	s, sw := scripted(t, func(c *Config) { c.LookUp = 900 * time.Millisecond })
 	l := answered(t, s, sw, "leg1")
 	if err := l.Play(t.Context(), pbx.Playback{ID: "p", Media: "file:x"}); err != nil {
@@ -275,6 +284,7 @@ func answered(t *testing.T, s *aritest.Server, sw *Switch, id string) pbx.Leg {
 
 // Hazard h: dialled while the event socket is down, a callee answers and is dropped.
 func TestNobodyIsDialledWhileTheSocketIsDown(t *testing.T) {
+	t.Parallel()
 	s, sw := scripted(t)
 	l := answered(t, s, sw, "leg1")
 	s.RefuseSockets(true)
@@ -308,6 +318,7 @@ func TestNobodyIsDialledWhileTheSocketIsDown(t *testing.T) {
 
 // A leg that was placed while the resync was under way is not taken for gone.
 func TestPlacedDuringResync(t *testing.T) {
+	t.Parallel()
 	s, sw := scripted(t)
 	l, err := sw.Originate(t.Context(), call(t, "leg1"))
 	if err != nil {
@@ -320,6 +331,7 @@ func TestPlacedDuringResync(t *testing.T) {
 }
 
 func TestReplacedStopsWorking(t *testing.T) {
+	t.Parallel()
 	s := aritest.New(t)
 	sw, err := New(Config{URL: s.ARI(), User: aritest.User, Password: aritest.Password, AppPrefix: "rm",
 		Log: slog.New(slog.DiscardHandler), Trunks: map[string]Trunk{"t": {Endpoint: "PJSIP/{number}@t", Lab: true}}})
@@ -355,6 +367,7 @@ func TestReplacedStopsWorking(t *testing.T) {
 
 // The janitor takes what a crash left, and nothing else.
 func TestJanitor(t *testing.T) {
+	t.Parallel()
 	s := aritest.New(t)
 	s.SetChannel("alive", "Up")
 	s.SetBridge("rm-alive", "alive")
@@ -381,6 +394,7 @@ func TestJanitor(t *testing.T) {
 }
 
 func TestInbound(t *testing.T) {
+	t.Parallel()
 	s, sw := scripted(t)
 	s.Emit(t, `{"type":"StasisStart","args":["inbound","4001","x","y"],"channel":{"id":"in-1.5","state":"Ring","caller":{"number":"13800001111"}}}`)
 	in, err := sw.Accept(t.Context())
@@ -413,6 +427,7 @@ func TestInbound(t *testing.T) {
 
 // Nobody reads a leg's inputs fast enough: that leg ends, loudly, and no other.
 func TestOverflowEndsOneLeg(t *testing.T) {
+	t.Parallel()
 	s, sw := scripted(t)
 	one, two := answered(t, s, sw, "leg1"), answered(t, s, sw, "leg2")
 	l := one.(*leg)
@@ -442,6 +457,7 @@ func TestOverflowEndsOneLeg(t *testing.T) {
 // Many legs, a flood of events, hang-ups from both sides at once: every leg
 // has one Hungup, the last of its events. Run with -race.
 func TestEveryLegEndsOnce(t *testing.T) {
+	t.Parallel()
 	s, sw := scripted(t, func(c *Config) { c.Deadline, c.RequestTimeout = time.Second, 5*time.Second })
 	var wg sync.WaitGroup
 	for i := range 60 {

@@ -89,6 +89,7 @@ func loudPackets(c *sipphone.Call, in sipphone.Span) time.Duration {
 
 // The line is never dead: packets flow while nothing is said, without a gap.
 func TestRealLineIsNeverDead(t *testing.T) {
+	t.Parallel()
 	a := realAsterisk(t)
 	s := newStage(t, a, talker)
 	l := s.originate(s.request("quiet"))
@@ -118,6 +119,7 @@ func TestRealLineIsNeverDead(t *testing.T) {
 
 // The media leg dies, the call goes on and gets another one.
 func TestRealMediaLegDies(t *testing.T) {
+	t.Parallel()
 	a := realAsterisk(t)
 	s := newStage(t, a, talker)
 	l := s.originate(s.request("max"))
@@ -166,6 +168,7 @@ func TestRealMediaLegDies(t *testing.T) {
 
 // What the phone says arrives whole, on the sample clock.
 func TestRealWhatThePhoneSaysArrives(t *testing.T) {
+	t.Parallel()
 	a := realAsterisk(t)
 	said := tone(8000, time.Second)
 	s := newStage(t, a, func(string) sipphone.Script {

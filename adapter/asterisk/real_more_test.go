@@ -17,6 +17,7 @@ import (
 
 // The fallbacks carry sound both ways, exactly, too.
 func TestRealFallbackTransports(t *testing.T) {
+	t.Parallel()
 	for transport, formats := range map[string][]audio.Format{
 		TransportRTP: {audio.FormatULaw, audio.FormatALaw, audio.FormatSlin}, TransportAudioSocket: {audio.FormatSlin, audio.FormatSlin16},
 	} {
@@ -69,6 +70,7 @@ func TestRealFallbackTransports(t *testing.T) {
 
 // slin16 over RTP is one-way in Asterisk 22: refused before a call suffers it.
 func TestRealSlin16OverRTPIsRefused(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, realAsterisk(t), talker, func(c *Config) { c.Media.Transport = TransportRTP })
 	l := s.originate(s.request("tim"))
 	next[pbx.Answered](t, l)
@@ -82,6 +84,7 @@ func TestRealSlin16OverRTPIsRefused(t *testing.T) {
 
 // The controller dies under live calls; the next one takes them over.
 func TestRealControllerRestart(t *testing.T) {
+	t.Parallel()
 	a := realAsterisk(t)
 	for _, sameApp := range []bool{true, false} {
 		s := newStage(t, a, talker)
@@ -163,6 +166,7 @@ func openSoon(t *testing.T, l pbx.Leg) (m pbx.Media, err error) {
 
 // A leg that nobody holds is answered: it does not stay in a dead line.
 func TestRealStrangerIsEnded(t *testing.T) {
+	t.Parallel()
 	a := realAsterisk(t)
 	s := newStage(t, a, func(string) sipphone.Script { return sipphone.Script{sipphone.Answer(200 * time.Millisecond)} })
 	req := s.request("lost")
@@ -188,6 +192,7 @@ func TestRealStrangerIsEnded(t *testing.T) {
 
 // A queue takes the leg, gives it back, and takes it with an agent behind it.
 func TestRealQueue(t *testing.T) {
+	t.Parallel()
 	env.Need(t, env.Asterisk)
 	ann, err := sipphone.Listen(sipphone.Config{Script: func(string, sipphone.Invite) sipphone.Script {
 		return sipphone.Script{sipphone.Ring(0), sipphone.Answer(1500 * time.Millisecond), sipphone.Speak(tone(8000, time.Second)), sipphone.Hangup("")}
@@ -196,7 +201,7 @@ func TestRealQueue(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = ann.Close() }()
-	a, err := lab.Start(t.Context(), lab.Options{App: app, Verbose: 3, Agents: []lab.Agent{{Name: "ann", Contact: "sip:ann@" + ann.Addr().String()}}})
+	a, err := lab.Start(t.Context(), lab.Options{App: "queued", Verbose: 3, Agents: []lab.Agent{{Name: "ann", Contact: "sip:ann@" + ann.Addr().String()}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -206,7 +211,7 @@ func TestRealQueue(t *testing.T) {
 		}
 		_ = a.Stop(context.Background())
 	})
-	s := newStage(t, a, talker)
+	s := newStage(t, a, talker, func(c *Config) { c.AppPrefix, c.ControllerID = "queued", "" })
 	l := s.originate(s.request("quinn"))
 	next[pbx.Answered](t, l)
 	m, err := l.OpenMedia(t.Context(), audio.FormatULaw)
@@ -253,7 +258,7 @@ func TestRealQueue(t *testing.T) {
 // Somebody calls us.
 func TestRealInbound(t *testing.T) {
 	a := realAsterisk(t)
-	s := newStage(t, a, talker)
+	s := newStage(t, a, talker, func(c *Config) { c.ControllerID = "" }) // the name that the lab's dialplan knows
 	c, err := s.phone.Dial(sipphone.Dial{
 		Account: sipphone.Account{Server: a.SIPAddr(), User: "13800001111"}, To: "4008",
 		Script: sipphone.Script{sipphone.Silence(300 * time.Millisecond), sipphone.Speak(tone(8000, 300*time.Millisecond)), sipphone.DTMF("5"), sipphone.Silence(200 * time.Millisecond), sipphone.Hangup("")},
@@ -293,6 +298,7 @@ func TestRealInbound(t *testing.T) {
 
 // A second process with our name takes over: the first stops for good.
 func TestRealReplaced(t *testing.T) {
+	t.Parallel()
 	a := realAsterisk(t)
 	s := newStage(t, a, talker)
 	cfg := s.sw.cfg

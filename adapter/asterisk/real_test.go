@@ -12,6 +12,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -50,6 +51,9 @@ func TestMain(m *testing.M) {
 
 const app = "rmtest"
 
+// stages counts stages: every one is a controller of its own.
+var stages atomic.Int64
+
 func realAsterisk(t *testing.T) *lab.Asterisk {
 	t.Helper()
 	env.Need(t, env.Asterisk)
@@ -77,6 +81,7 @@ type stage struct {
 	a     *lab.Asterisk
 	sw    *Switch
 	phone *sipphone.Phone
+	id    string // begins the ID of every leg
 	n     int
 }
 
@@ -89,7 +94,7 @@ func newStage(t *testing.T, a *lab.Asterisk, script func(user string) sipphone.S
 	t.Cleanup(func() { _ = p.Close() })
 	user, password := a.Credentials()
 	cfg := Config{
-		URL: a.ARIURL(), User: user, Password: password, AppPrefix: app, Log: testLog(t),
+		URL: a.ARIURL(), User: user, Password: password, AppPrefix: app, ControllerID: fmt.Sprint(stages.Add(1)), Log: testLog(t),
 		Trunks: map[string]Trunk{"lab": {Endpoint: "PJSIP/lab/sip:{number}@" + p.Addr().String(), Lab: true}},
 		Agents: map[string]Agent{"ann": {Endpoint: "PJSIP/lab/sip:ann@" + p.Addr().String()}, "nobody": {Endpoint: "PJSIP/agent1"}},
 		Queues: map[string]Queue{"support": {Context: "ai-handover"}},
@@ -97,7 +102,7 @@ func newStage(t *testing.T, a *lab.Asterisk, script func(user string) sipphone.S
 	for _, c := range change {
 		c(&cfg)
 	}
-	s := &stage{t: t, a: a, phone: p, sw: start(t, cfg)}
+	s := &stage{t: t, a: a, phone: p, sw: start(t, cfg), id: fmt.Sprintf("s%d-%d", stages.Add(1), time.Now().UnixNano()%1e9)}
 	return s
 }
 
@@ -136,7 +141,7 @@ func (s *stage) request(user string) pbx.OriginateRequest {
 	caller, _ := phone.Short("1069123456")
 	s.n++
 	return pbx.OriginateRequest{
-		ID: pbx.LegID(fmt.Sprintf("%s-%d-%d", strings.ToLower(s.t.Name()[4:min(20, len(s.t.Name()))]), s.n, time.Now().UnixNano()%1e9)), To: pbx.Endpoint{Trunk: "lab", Number: n},
+		ID: pbx.LegID(fmt.Sprintf("%s-%d", s.id, s.n)), To: pbx.Endpoint{Trunk: "lab", Number: n},
 		CallerID: pbx.CallerID{Number: caller, Name: "ACME"}, RingTimeout: 5 * time.Second, Tag: "task-7",
 	}
 }
@@ -257,18 +262,32 @@ func TestRealAnswerTalkHangup(t *testing.T) {
 	s.nothingLeft()
 }
 
-// nothingLeft waits until no channel and no bridge is on the exchange.
+// nothingLeft waits until nothing of the stage's legs is on the exchange.
 func (s *stage) nothingLeft() {
 	s.t.Helper()
-	var w *world
+	var left []string
 	for range 300 {
-		var err error
-		if w, err = s.sw.look(s.t.Context()); err == nil && len(w.channels) == 0 && len(w.bridges) == 0 {
+		w, err := s.sw.look(s.t.Context())
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		left = nil
+		for id := range w.channels {
+			if strings.HasPrefix(id, s.id) {
+				left = append(left, "channel "+id)
+			}
+		}
+		for _, b := range w.bridges {
+			if strings.HasPrefix(b.ID, bridgeOf(s.id)) {
+				left = append(left, "bridge "+b.ID)
+			}
+		}
+		if len(left) == 0 {
 			return
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
-	s.t.Errorf("left on the exchange: %+v %+v", w.channels, w.bridges)
+	s.t.Errorf("left on the exchange: %v", left)
 }
 
 // Every row of the table of failures that was measured on 22.10.1.
@@ -407,6 +426,7 @@ func talker(string) sipphone.Script {
 }
 
 func TestRealEarlyMedia(t *testing.T) {
+	t.Parallel()
 	a := realAsterisk(t)
 	s := newStage(t, a, func(string) sipphone.Script {
 		return sipphone.Script{sipphone.EarlyMedia(tone(8000, time.Second)), sipphone.Answer(0)}
@@ -454,6 +474,7 @@ func TestRealEarlyMedia(t *testing.T) {
 }
 
 func TestRealTransferToAgent(t *testing.T) {
+	t.Parallel()
 	a := realAsterisk(t)
 	answer := make(chan sipphone.Script, 10)
 	s := newStage(t, a, func(user string) sipphone.Script {
@@ -550,6 +571,7 @@ func heard(r sipphone.Record) time.Duration {
 }
 
 func TestRealCustomerLeavesDuringHandover(t *testing.T) {
+	t.Parallel()
 	a := realAsterisk(t)
 	s := newStage(t, a, func(user string) sipphone.Script {
 		if user == "ann" {
@@ -578,6 +600,7 @@ func TestRealCustomerLeavesDuringHandover(t *testing.T) {
 }
 
 func TestRealBridgeOfTwoLegs(t *testing.T) {
+	t.Parallel()
 	a := realAsterisk(t)
 	s := newStage(t, a, func(user string) sipphone.Script {
 		if user == "one" {
@@ -647,6 +670,7 @@ func wav(t *testing.T, samples []int16) []byte {
 }
 
 func TestRealPlayRecordMute(t *testing.T) {
+	t.Parallel()
 	a := realAsterisk(t)
 	uri, err := a.AddSound("tone300.wav", wav(t, tone(8000, 300*time.Millisecond)))
 	if err != nil {
