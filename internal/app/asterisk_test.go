@@ -84,6 +84,8 @@ func TestRealAsterisk(t *testing.T) {
 		"busy":   {sipphone.Reject(486, "")},
 		"nobody": {sipphone.Ring(0), sipphone.Ignore()},
 		"503":    {sipphone.Reject(503, "")},
+		"waits":  {sipphone.Answer(100 * time.Millisecond), sipphone.Silence(2 * time.Minute)},
+		"later":  {sipphone.Ring(0), sipphone.Silence(2 * time.Minute)},
 	})
 	h := newHouse(t, r.pbx, "mysql")
 	t.Run("conversation", func(t *testing.T) { testConversation(t, h, r) })
@@ -110,6 +112,8 @@ func TestRealAsterisk(t *testing.T) {
 	t.Run("person", func(t *testing.T) { testPerson(t, h, r) })
 	h.t = t
 	h.noLegs()
+	t.Run("restart under live calls", func(t *testing.T) { testRestart(t, h, r) })
+	h.t = t
 	if out := h.logs.String(); strings.Contains(out, "level=ERROR") {
 		t.Errorf("errors were logged:\n%s", grep(out, "level=ERROR"))
 	}
@@ -214,6 +218,49 @@ func testStopWord(t *testing.T, h *house, r *real) {
 	h.until("the next call of one who opted out is refused", 5*time.Second, func() bool {
 		return h.do("GET", "/api/v1/call/task/"+again, nil, 200)["state"] == "blocked"
 	})
+}
+
+// Asterisk is killed under an answered call and a ringing one: both are
+// written as failed or uncertain, none rings twice, and the next call works.
+func testRestart(t *testing.T, h *house, r *real) {
+	h.t = t
+	answered, ringing := h.ring("waits", "e2e_001"), h.ring("later", "e2e_001")
+	c := r.call(h, "waits")
+	r.call(h, "later")
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	if err := c.WaitAnswered(ctx); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(time.Second)
+	r.ast.Kill()
+	if err := r.ast.Restart(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, task := range []string{answered, ringing} {
+		a := h.attempt(task, 1, 60*time.Second)
+		a.show(t)
+		if a.Disposition != "failed" && a.Disposition != "uncertain" || a.Reason == "" {
+			t.Errorf("%s (%s)", a.Disposition, a.Reason)
+		}
+		h.do("DELETE", "/api/v1/call/task/"+task, nil, 0)
+	}
+	if n := len(callsOf(r.phone, "waits")) + len(callsOf(r.phone, "later")); n != 2 {
+		t.Errorf("%d rings for two attempts", n)
+	}
+	if a := h.attempt(h.ring("busy", "e2e_001"), 1, 30*time.Second); a.Disposition != "busy" {
+		t.Errorf("after the restart: %s (%s)", a.Disposition, a.Reason)
+	}
+}
+
+func callsOf(p *sipphone.Phone, user string) []*sipphone.Call {
+	var out []*sipphone.Call
+	for _, c := range p.Calls() {
+		if c.User() == user {
+			out = append(out, c)
+		}
+	}
+	return out
 }
 
 func testPerson(t *testing.T, h *house, r *real) {

@@ -37,7 +37,9 @@ func fault(t *testing.T, ex *twin.Exchange, k twin.Kind) {
 	}
 }
 
-func spoken(text string) callee.Step { return callee.Step{Say: tone.Encode(text, callee.Rate), Text: text} }
+func spoken(text string) callee.Step {
+	return callee.Step{Say: tone.Encode(text, callee.Rate), Text: text}
+}
 
 func turnOf() callee.Step {
 	return callee.Step{Listen: &callee.Listen{Silence: 700 * time.Millisecond}}
