@@ -79,7 +79,7 @@ func TestRealAsterisk(t *testing.T) {
 		"keys":   {sipphone.Answer(100 * time.Millisecond), listen(), sipphone.DTMF("9"), sipphone.Silence(20 * time.Second)},
 		"barges": {sipphone.Answer(100 * time.Millisecond), listen(), say("收到了"), sipphone.BargeIn(1500*time.Millisecond, tone.Encode("没听明白", 8000)), listen(), sipphone.Silence(10 * time.Second)},
 		"stops":  {sipphone.Answer(100 * time.Millisecond), listen(), say("收到了"), sipphone.BargeIn(time.Second, tone.Encode("别打了", 8000)), listen(), sipphone.Silence(20 * time.Second)},
-		"human":  {sipphone.Answer(100 * time.Millisecond), listen(), say("转人工"), sipphone.Silence(5 * time.Second), sipphone.Hangup("")},
+		"human":  {sipphone.Answer(100 * time.Millisecond), listen(), say("转人工"), sipphone.Silence(9 * time.Second), sipphone.Hangup("")},
 		"agent1": {sipphone.Ring(0), sipphone.Answer(400 * time.Millisecond), sipphone.Silence(300 * time.Millisecond), say("我是人工客服"), sipphone.Silence(30 * time.Second)},
 		"busy":   {sipphone.Reject(486, "")},
 		"nobody": {sipphone.Ring(0), sipphone.Ignore()},

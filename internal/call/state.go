@@ -38,6 +38,7 @@ const (
 	dlLink       = "link"       // the link to the exchange stays away
 	dlRelease    = "release"    // our hang-up is not confirmed
 	dlMedia      = "media"      // media does not open
+	dlReopen     = "reopen"     // open it again
 )
 
 // State of a call: plain data, so that it can be logged and compared.

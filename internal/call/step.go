@@ -96,6 +96,8 @@ func (r *rules) timer(s State, name string) (State, []Effect) {
 		return r.hangup(s, pbx.CauseNoAnswer, campaign.NoAnswer, "ring_timeout")
 	case dlLink:
 		return r.hangup(s, pbx.CauseTemporary, campaign.Failed, "exchange_link_lost")
+	case dlReopen:
+		return r.reopen(s)
 	case dlMedia:
 		return r.mediaFailed(s, "media did not open in time")
 	case dlHard:
@@ -205,16 +207,31 @@ func (r *rules) mediaFailed(s State, why string) (State, []Effect) {
 	if s.Phase != Opening && s.Phase != Talking {
 		return s, nil
 	}
-	if s.MediaTries++; s.MediaTries <= 2 {
+	if s.MediaTries++; s.MediaTries <= mediaTries {
 		if s.Saying {
 			s.Saying, s.Suspended = false, true
 		}
-		s.set(dlMedia, r.limits.MediaOpen)
-		return s, []Effect{OpenMedia{}}
+		if s.MediaTries > 1 { // give an exchange that is away a moment to come back
+			s.clear(dlMedia)
+			s.set(dlReopen, time.Duration(s.MediaTries)*400*time.Millisecond)
+			return s, []Effect{StopSaying{}}
+		}
+		return r.reopen(s)
 	}
 	s.Outcome.Degraded = appendOnce(s.Outcome.Degraded, "media")
 	return r.hangup(s, pbx.CauseTemporary, campaign.Failed, "media_failed: "+why)
 }
+
+func (r *rules) reopen(s State) (State, []Effect) {
+	if s.Phase != Opening && s.Phase != Talking {
+		return s, nil
+	}
+	s.set(dlMedia, r.limits.MediaOpen)
+	return s, []Effect{OpenMedia{}}
+}
+
+// mediaTries is how often a media leg is opened anew within one call.
+const mediaTries = 4
 
 // hangup ends the leg for a reason of ours. The first reason counts.
 func (r *rules) hangup(s State, cause pbx.Cause, d campaign.Disposition, why string) (State, []Effect) {
