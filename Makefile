@@ -18,7 +18,7 @@ GOLANGCI := v2.15.0
 GOVULNCHECK := v1.9.0
 
 # The product is pure Go; only the race detector needs a C compiler.
-build_ringmaster = CGO_ENABLED=0 go build -trimpath -o bin/ ./cmd/ringmaster
+build_ringmaster = [ -x bin/ringmaster ] || echo "building ringmaster (the first time this takes a minute or two)"; CGO_ENABLED=0 go build -trimpath -o bin/ ./cmd/ringmaster
 
 .PHONY: help
 help: ## this list
