@@ -5,7 +5,6 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -334,5 +333,3 @@ func shanghai(text string) time.Time {
 	}
 	return t
 }
-
-var errBroken = errors.New("dial tcp 10.0.0.1:3306: secret=" + canary)

@@ -3,6 +3,7 @@ package api
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -36,7 +37,7 @@ func resolveCallTime(text string, zones ...string) (at time.Time, zone string, e
 	}
 	for _, layout := range zoneless {
 		wall, err := time.Parse(layout, text)
-		if err != nil {
+		if err != nil || !strings.HasPrefix(text, wall.Format(layout)) { // package time takes 9:00 for 09:00
 			continue
 		}
 		if at, ok := local(wall, loc); ok {
