@@ -3,6 +3,7 @@ package dialogue
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"sort"
 	"strings"
 )
@@ -86,6 +87,7 @@ func didYouMean(got string, known []string) string {
 	best, at := "", 1+max(1, len(got)/3)
 	sorted := append([]string(nil), known...)
 	sort.Strings(sorted)
+	sorted = slices.Compact(sorted)
 	if len(got) <= 64 {
 		for _, k := range sorted {
 			if d := distance(got, k); d < at {
@@ -99,8 +101,8 @@ func didYouMean(got string, known []string) string {
 	if len(sorted) == 0 {
 		return ""
 	}
-	if len(sorted) > 24 {
-		return "known: " + strings.Join(sorted[:24], ", ") + ", ..."
+	if len(sorted) > 40 {
+		return "known: " + strings.Join(sorted[:40], ", ") + ", ..."
 	}
 	return "known: " + strings.Join(sorted, ", ")
 }
