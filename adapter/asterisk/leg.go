@@ -60,6 +60,7 @@ type leg struct {
 	upAt     time.Time
 	placedAt time.Time
 	linkDown bool
+	sighted  bool // looked up since it was taken hold of
 	discard  bool
 	// abandoned: we stop, the exchange keeps the channel.
 	abandoned bool

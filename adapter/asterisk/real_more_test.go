@@ -152,6 +152,50 @@ func TestRealControllerRestart(t *testing.T) {
 	}
 }
 
+// It dies while the phone rings; the next one sees the answer.
+func TestRealControllerRestartWhileRinging(t *testing.T) {
+	t.Parallel()
+	a := realAsterisk(t)
+	s := newStage(t, a, func(string) sipphone.Script {
+		return sipphone.Script{sipphone.Ring(0), sipphone.Answer(1500 * time.Millisecond)}
+	})
+	cfg := s.sw.cfg
+	cfg.ControllerID = "ringing"
+	old, err := New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, kill := context.WithCancel(context.Background())
+	dead := make(chan struct{})
+	go func() { defer close(dead); _ = old.Run(ctx) }()
+	awaitUp(t, old)
+	l, err := old.Originate(t.Context(), s.request("kim"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	next[pbx.Ringing](t, l)
+	kill()
+	<-dead
+	cfg.Deadline = 300 * time.Millisecond
+	sw := start(t, cfg)
+	again, err := sw.Attach(t.Context(), l.ID())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if e := next[pbx.LinkRestored](t, again); e.Up {
+		t.Errorf("%+v", e)
+	}
+	next[pbx.Answered](t, again)
+	if _, err := again.OpenMedia(t.Context(), audio.FormatSlin); err != nil {
+		t.Error(err)
+	}
+	_ = again.Hangup(t.Context(), pbx.CauseNormal)
+	if h := hungup(t, again); !h.Answered || h.By != pbx.ByLocal {
+		t.Errorf("%+v", h)
+	}
+	s.nothingLeft()
+}
+
 // openSoon opens media as soon as the leg is in its bridge again.
 func openSoon(t *testing.T, l pbx.Leg) (m pbx.Media, err error) {
 	t.Helper()

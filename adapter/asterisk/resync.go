@@ -50,33 +50,34 @@ func (l *leg) adopt() bool {
 		l.arm(l.sw.cfg.Deadline)
 		return false
 	}
-	l.back(ch)
+	first := !l.sighted && !l.placedByUs()
+	l.back(ch, first)
 	return false
 }
 
 // back tells what was found after a gap, and makes up for what was missed.
-func (l *leg) back(ch ari.Channel) {
+// first: a leg of an earlier life of ours, whose answer is no news, but which
+// has to be in its bridge before commands come.
+func (l *leg) back(ch ari.Channel, first bool) {
 	ctx, cancel := l.sw.background()
 	defer cancel()
 	l.setKnown()
-	l.linkDown = false
+	l.linkDown, l.sighted = false, true
 	l.emit(pbx.LinkRestored{At: time.Now(), Up: ch.State == ari.StateUp})
-	if ch.State == ari.StateUp && !l.end.answered && l.placedAtByUs() {
-		l.missedAnswer(ctx)
-		return
-	}
 	if ch.State == ari.StateUp && !l.end.answered {
-		// A leg of an earlier life of ours: its answer is no news, but it has
-		// to be in its bridge before commands come.
-		l.takeOver(ctx)
+		if first {
+			l.takeOver(ctx)
+		} else {
+			l.missedAnswer(ctx)
+		}
 		return
 	}
 	l.reviewPlaybacks(ctx)
 	l.seen(ctx, ch)
 }
 
-// placedAtByUs: this process originated the leg, so its answer is to be told.
-func (l *leg) placedAtByUs() bool { return l.req.RingTimeout > 0 || l.customer != nil }
+// placedByUs: this process originated the leg, so its answer is to be told.
+func (l *leg) placedByUs() bool { return l.req.RingTimeout > 0 || l.customer != nil }
 
 // compare is the resync of one leg after the link came back.
 func (l *leg) compare(w *world) bool {
@@ -95,7 +96,7 @@ func (l *leg) compare(w *world) bool {
 	if !l.linkDown {
 		return false
 	}
-	l.back(ch)
+	l.back(ch, false)
 	return false
 }
 

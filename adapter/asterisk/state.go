@@ -211,7 +211,7 @@ func (l *leg) seen(ctx context.Context, ch ari.Channel) {
 		l.arm(l.lookUpPeriod())
 	case l.inbound:
 		l.arm(l.lookUpPeriod())
-	case l.placedAt.IsZero() || time.Since(l.placedAt) < l.req.RingTimeout+l.sw.cfg.Deadline:
+	case l.placedAt.IsZero() || time.Since(l.placedAt) < l.ringLimit()+l.sw.cfg.Deadline:
 		l.arm(l.sw.cfg.Deadline)
 	default:
 		// It should have stopped ringing by itself.
@@ -219,6 +219,15 @@ func (l *leg) seen(ctx context.Context, ch ari.Channel) {
 		_ = l.sw.ari.Hangup(ctx, l.id, pbx.CauseNoAnswer)
 		l.arm(l.sw.cfg.Deadline)
 	}
+}
+
+// ringLimit is how long the leg may ring; that of one placed in an earlier life
+// of ours is not known.
+func (l *leg) ringLimit() time.Duration {
+	if l.req.RingTimeout > 0 {
+		return l.req.RingTimeout
+	}
+	return 180 * time.Second
 }
 
 // missedAnswer: the channel is up and no StasisStart came. Bridging it proves

@@ -163,7 +163,7 @@ func TestHostileAnswers(t *testing.T) {
 	s.Script(func(w http.ResponseWriter, r aritest.Request) bool { aritest.JSON(w, 200, body); return true })
 	c := client(t, s.ARI(), nil)
 	for name, b := range map[string]string{
-		"deep": strings.Repeat(`[`, 100000), "huge": `{"id":"` + strings.Repeat("x", maxAnswer) + `"}`, "empty": "", "text": "hello",
+		"deeper than ours": strings.Repeat(`[`, 33) + strings.Repeat(`]`, 33), "deep": strings.Repeat(`[`, 100000), "huge": `{"id":"` + strings.Repeat("x", maxAnswer) + `"}`, "empty": "", "text": "hello",
 	} {
 		body = b
 		if _, err := c.Channel(t.Context(), "x"); !errors.Is(err, pbx.ErrUnknown) {
