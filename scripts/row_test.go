@@ -3,7 +3,6 @@ package scripts
 import (
 	"math/rand/v2"
 	"slices"
-	"strings"
 	"testing"
 
 	"ringmaster/internal/campaign"
@@ -24,7 +23,7 @@ func TestRow_S14_NoBusinessBeforeTheDisclosure(t *testing.T) {
 	r := rand.New(rand.NewPCG(14, 14))
 	for path, s := range compiled(t) {
 		disclosed := 0
-		for i := range 2000 {
+		for i := range 600 {
 			w := walk(t, s, customers()[i%len(customers())])
 			src := &source{b: randomBytes(r, 400)}
 			for !w.ended() {
@@ -37,8 +36,8 @@ func TestRow_S14_NoBusinessBeforeTheDisclosure(t *testing.T) {
 				disclosed++
 			}
 		}
-		if disclosed < 200 {
-			t.Errorf("%s: only %d of 2000 conversations got past the notice: the walk proves little", path, disclosed)
+		if disclosed < 60 {
+			t.Errorf("%s: only %d of 600 conversations got past the notice: the walk proves little", path, disclosed)
 		}
 	}
 }
@@ -71,9 +70,8 @@ func urgentWords() map[dialogue.Stop]string {
 // Stop, complaint and human work at every node and at any time.
 func TestRow_S15_StopAtAnyNodeAtAnyTime(t *testing.T) {
 	r := rand.New(rand.NewPCG(15, 15))
-	for path, s := range compiled(t) {
-		reached := map[string]bool{}
-		for i := range 3000 {
+	for _, s := range compiled(t) {
+		for i := range 400 {
 			w := walk(t, s, customers()[i%len(customers())])
 			src := &source{b: randomBytes(r, 200)}
 			for range r.IntN(25) {
@@ -84,22 +82,21 @@ func TestRow_S15_StopAtAnyNodeAtAnyTime(t *testing.T) {
 					break
 				}
 			}
-			reached[w.st.Node] = true
 			for stop, words := range urgentWords() {
 				again := *w
 				again.urgent(stop, words)
 			}
 		}
-		// Nodes that only pass on (thanks, goodbye) are left before anything can
-		// be heard there; every node that listens is reached.
-		listening := map[string]bool{}
-		for _, id := range s.Info().Replies {
-			node, _, _ := strings.Cut(id, ".")
-			listening[node] = true
-		}
-		for id := range listening {
-			if !reached[id] {
-				t.Errorf("%s: the walk never stood at %s", path, id)
+		// And at every node, however seldom a walk comes there: before, during
+		// and after its lines.
+		for _, node := range s.Info().Nodes {
+			for stop, words := range urgentWords() {
+				for _, pending := range []bool{false, true} {
+					w := walk(t, s, customers()[0])
+					w.give(dialogue.Input{Kind: dialogue.Said})
+					w.st.Node, w.st.Pending, w.st.Guarded = node, pending, pending
+					w.urgent(stop, words)
+				}
 			}
 		}
 	}

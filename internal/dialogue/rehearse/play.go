@@ -134,12 +134,18 @@ func (p *play) finishLines() {
 func (p *play) step(s Step) {
 	switch {
 	case s.Us != "":
-		p.finishLines()
-		for p.next < len(p.lines) {
-			p.next++
-			if strings.Contains(p.lines[p.next-1].Text, s.Us) {
-				return
+		for range 20 {
+			for p.next < len(p.lines) {
+				p.next++
+				if strings.Contains(p.lines[p.next-1].Text, s.Us) {
+					return
+				}
 			}
+			if p.said || p.mv.End != nil { // more comes only when this has been said
+				break
+			}
+			p.said = true
+			p.give(dialogue.Input{Kind: dialogue.Said})
 		}
 		p.fail("we should say %q; said: %s", s.Us, p.saidLines())
 		return
