@@ -98,6 +98,6 @@ func (d *delayEstimator) decide(t *tables) (int, float32, bool) {
 		d.best = at
 		d.steady++
 	}
-	clear := top > 0.22 && top > 1.35*second
+	clear := top > 0.22+6/d.heard && top > 1.35*second
 	return at, top, clear && d.steady >= 12 && d.heard >= 25
 }

@@ -26,6 +26,7 @@ type Detector struct {
 	echoRef [bands]float32    // what the residual echo is measured against
 	leak    [bands]float32    // log2 of residual echo over echoRef
 	leakAge float32
+	peak    float32    // of what we played, in all, held
 	fit     [bands]fit // of what the canceller leaves to the reference
 	lambda  [bands]float32
 
@@ -34,11 +35,14 @@ type Detector struct {
 	recent   float32 // level over the last 60 ms or so
 	usual    float32 // evidence while nobody speaks
 	voting   bool
+	voice    float32 // share of voiced hops among the latest votes
+	taken    bool    // set by the Taker: somebody is speaking
 
 	tone toneTracker
 }
 
 const (
+	hold       = 0.97 // a hop, of what we played while the delay is unknown
 	refLen     = 4096
 	refSilence = 1e-6 // -60 dBFS
 	coldHops   = 120  // of our voice, after which an echo would have been found
@@ -54,10 +58,12 @@ type Activity struct {
 	Speech bool
 	// Voiced says that the hop has the periodicity of a voice or of tones.
 	Voiced bool
+	// Narrow says that nearly all power lies within 250 Hz.
+	Narrow bool
 	// Tone is the number of hops for which a steady tone has lasted, 0 for
-	// none, and Hz its frequency.
+	// none, and Hz the frequencies of its one or two components.
 	Tone int
-	Hz   float32
+	Hz   [2]float32
 	// Evidence is the excess over noise and echo, in dB, and Bar what it has
 	// to exceed for a vote.
 	Evidence, Bar float32
@@ -166,7 +172,7 @@ func (d *Detector) check(mic, err *[bands]float32) {
 // what we played: a high quantile, so that peaks are covered too.
 func (d *Detector) residual(t *tables, x *spectrum, raw, err *[bands]float32, near bool) {
 	if !near {
-		d.echoRef, d.lambda = [bands]float32{}, [bands]float32{}
+		d.echoRef, d.lambda, d.peak = [bands]float32{}, [bands]float32{}, 0
 		return
 	}
 	if d.locked {
@@ -177,14 +183,18 @@ func (d *Detector) residual(t *tables, x *spectrum, raw, err *[bands]float32, ne
 	step := max(0.25, 12/max(1, d.leakAge-maxDelay+10))
 	if d.leakAge == 1 {
 		for b := range d.leak {
-			d.leak[b] = -3 // -9 dB
+			d.leak[b] = -4 // -12 dB
 		}
+	}
+	share := float32(1)
+	if !d.locked {
+		share = d.peakShare(raw)
 	}
 	for b := range d.echoRef {
 		if d.locked {
 			d.echoRef[b] = max(d.xPow[1][b], d.xPow[2][b], d.xPow[3][b], 0.75*d.echoRef[b])
 		} else {
-			d.echoRef[b] = max(raw[b], 0.97*d.echoRef[b])
+			d.echoRef[b] = max(raw[b], hold*d.echoRef[b])
 		}
 		s := d.echoRef[b]
 		if s > 1e-6 && d.blind == 0 {
@@ -197,9 +207,9 @@ func (d *Detector) residual(t *tables, x *spectrum, raw, err *[bands]float32, ne
 			case d.voting:
 				d.leak[b] += min(0.04*step, over)
 			default:
-				d.leak[b] += min(0.9*step, over)
+				d.leak[b] += min(0.15*step, over)
 			}
-			d.leak[b] = min(d.leak[b], -2)
+			d.leak[b] = min(d.leak[b], -3)
 		}
 		f := &d.fit[b]
 		if d.locked && d.blind == 0 && !d.voting {
@@ -210,9 +220,27 @@ func (d *Detector) residual(t *tables, x *spectrum, raw, err *[bands]float32, ne
 			bound = min(bound, 2*d.echo.reach[b]+2.5*f.slope()*s)
 		} else if d.leakAge > coldHops {
 			bound = min(bound, d.noise[b])
+		} else {
+			bound *= share
 		}
 		d.lambda[b] = bound
 	}
+}
+
+// peakShare is how much of the held peaks of the bands can have sounded at
+// once: while the delay is unknown each band is held at its peak, but an echo
+// is never louder in all than we were at some one time.
+func (d *Detector) peakShare(raw *[bands]float32) float32 {
+	var now, peaks float32
+	for b, v := range raw {
+		now += v
+		peaks += max(v, hold*d.echoRef[b])
+	}
+	d.peak = max(now, hold*d.peak)
+	if peaks <= 0 {
+		return 1
+	}
+	return min(1, d.peak/peaks)
 }
 
 // fit is a running least-squares line of residual power on reference power.

@@ -18,10 +18,17 @@ func (d *Detector) judge(t *tables, e *spectrum, err *[bands]float32) Activity {
 		a.Evidence = max(0, min(14, t.db(level/floor+1e-6)))
 	}
 	a.Tone, a.Hz = d.tone.observe(t, e, level)
+	a.Narrow = d.tone.narrow > 0
 	d.voting = a.Evidence > a.Bar
 	a.Speech = d.voting && a.Tone == 0
 	if a.Speech {
 		a.Voiced = t.periodicity(e) > voicedAbove
+	}
+	if d.voting {
+		d.voice -= 0.08 * d.voice
+		if a.Voiced {
+			d.voice += 0.08
+		}
 	}
 	d.learn(err, a.Evidence, level, floor)
 	return a
@@ -35,30 +42,37 @@ const (
 )
 
 // learn updates the noise: its mean power in each band over some 3 s, and how
-// much evidence its own ups and downs usually make.
+// much evidence its own ups and downs usually make. While somebody speaks it
+// almost stands still.
 func (d *Detector) learn(err *[bands]float32, evidence, level, floor float32) {
 	if d.blind > 0 {
 		return
 	}
 	d.noiseAge = min(d.noiseAge+1, 400)
 	d.recent += 0.15 * (level - d.recent)
-	rate := max(0.0035, 1/d.noiseAge)
+	pace := max(0.0035, 1/d.noiseAge)
+	usual := max(0.004, 0.5/d.noiseAge)
 	switch {
 	case d.noiseAge <= 2*learnHops:
-	case d.voting:
-		rate *= 0.1
+	case d.taken:
+		pace, usual = 0.0001, 0
+		if d.recent < 0.25*floor {
+			pace = 0.03
+		}
 	case d.recent < 0.25*floor:
-		rate = max(rate, 0.03) // the noise has stopped
+		pace = max(pace, 0.03) // the noise has stopped
+	case d.voting && d.voice > 0.15:
+		pace *= 0.1
 	}
 	known := d.locked || d.leakAge < coldHops
 	for b, p := range err {
 		if d.lambda[b] > 0.3*d.noise[b] && known {
 			continue // what is heard may be echo
 		}
-		d.noise[b] += rate * (p - d.noise[b])
+		d.noise[b] += pace * (p - d.noise[b])
 	}
 	if d.noiseAge > learnHops {
-		d.usual += max(0.004, 0.5/d.noiseAge) * (min(evidence, 6) - d.usual)
+		d.usual += usual * (min(evidence, 6) - d.usual)
 	}
 }
 

@@ -28,6 +28,7 @@ const (
 	InSpeechEnd   InputKind = "speech_end"   // from the Taker
 	InBargeIn     InputKind = "barge_in"     // from the Taker
 	InWords       InputKind = "words"        // a partial or final of the recognizer
+	InTone        InputKind = "tone"         // from the Taker; for package amd
 	InTick        InputKind = "tick"         // the time of Deadline has come
 )
 
@@ -41,27 +42,21 @@ type Input struct {
 	Text string        `json:"text,omitempty"`
 	// Final closes the words so far; Ended is the recognizer's own opinion that
 	// the speaker has finished.
-	Final  bool          `json:"final,omitempty"`
-	Ended  bool          `json:"ended,omitempty"`
+	Final bool `json:"final,omitempty"`
+	Ended bool `json:"ended,omitempty"`
+	// Length of our utterance, or of a tone.
 	Length time.Duration `json:"length,omitempty"`
+	Hz     [2]float32    `json:"hz,omitzero"`
 }
 
-// InputOf is an Event of a Taker at the given sample rate as an Input; ok is
-// false for events that do not concern the turn (tones).
-func InputOf(e Event, rate int) (in Input, ok bool) {
+// InputOf is an Event of a Taker at the given sample rate as an Input.
+func InputOf(e Event, rate int) Input {
 	at := func(pos int64) time.Duration { return time.Duration(pos) * time.Second / time.Duration(max(rate, 1)) }
-	in = Input{Now: at(e.Now), At: at(e.At)}
-	switch e.Kind {
-	case SpeechStart:
-		in.Kind = InSpeechStart
-	case SpeechEnd:
-		in.Kind = InSpeechEnd
-	case BargeIn:
-		in.Kind = InBargeIn
-	default:
-		return Input{}, false
+	in := Input{Kind: InputKind(e.Kind), Now: at(e.Now), At: at(e.At), Length: at(e.Length)}
+	if e.Kind == ToneEnd {
+		in.Kind, in.Hz = InTone, [2]float32{e.Hz, e.Hz2}
 	}
-	return in, true
+	return in
 }
 
 // Verdict is the kind of a Decision.

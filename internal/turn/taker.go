@@ -76,8 +76,10 @@ type Event struct {
 	Now int64 `json:"now"`
 	// Level in dBFS, over the speech or tone so far.
 	Level float32 `json:"level,omitempty"`
-	// Hz and Length (in samples) of a tone.
+	// Hz of a tone, Hz2 of its second component (0 when it is a pure one, Hz
+	// when the two are too close to be told apart), and its Length in samples.
 	Hz     float32 `json:"hz,omitempty"`
+	Hz2    float32 `json:"hz2,omitempty"`
 	Length int64   `json:"length,omitempty"`
 }
 
@@ -107,16 +109,19 @@ type Taker struct {
 
 	votes  uint64 // of the last 64 hops, newest in bit 0
 	voiced uint64
+	narrow uint64
 	proof  [64]float32 // evidence minus bar of those hops, a ring
 	hops   int64
 
-	active  bool // somebody speaks
-	barged  bool // and it has been reported as an interruption
-	onset   int64
-	lastYes int64 // hop of the last vote
-	level   float32
-	tone    int
-	toneHz  float32
+	active    bool // somebody speaks
+	barged    bool // and it has been reported as an interruption
+	onset     int64
+	lastYes   int64 // hop of the last vote
+	level     float32
+	tone      int
+	toneHz    [2]float32
+	toneEnd   int64
+	toneLevel float32
 }
 
 // New makes a Taker for one call.
@@ -171,7 +176,7 @@ func (t *Taker) skip(gap int64, ref []int16, speaking bool, out []Event) []Event
 		far -= far % (hop * t.scale)
 		t.det.pos += far / t.scale
 		gap -= far
-		t.votes, t.voiced = 0, 0
+		t.votes, t.voiced, t.narrow = 0, 0, 0
 	}
 	missing := int(gap) - len(ref)
 	for i := range int(gap) {
@@ -204,18 +209,22 @@ func (t *Taker) sample(mic, ref int16, speaking bool, out []Event) []Event {
 // hop folds one judgement into the state of the conversation.
 func (t *Taker) hop(a Activity, speaking bool, out []Event) []Event {
 	t.hops++
-	t.votes, t.voiced = t.votes<<1, t.voiced<<1
+	t.votes, t.voiced, t.narrow = t.votes<<1, t.voiced<<1, t.narrow<<1
 	t.proof[t.hops&63] = a.Evidence - a.Bar
 	if a.Speech {
 		t.votes |= 1
 		if a.Voiced {
 			t.voiced |= 1
 		}
+		if a.Narrow {
+			t.narrow |= 1
+		}
 	}
 	out = t.hearTone(a, out)
 	if t.votes&1 != 0 {
 		t.lastYes = t.hops
 	}
+	defer func() { t.det.taken = t.active }()
 	need := inHops(t.cfg.MinListen)
 	if speaking || t.det.sinceRef <= echoSpan {
 		need = t.min
@@ -247,8 +256,12 @@ func (t *Taker) hop(a Activity, speaking bool, out []Event) []Event {
 }
 
 const (
-	onsetLead = 0  // hops between the onset and the first vote
-	endLag    = 80 // samples by which the last vote outlives the speech
+	onsetLead = 0   // hops between the onset and the first vote
+	onsetGap  = 15  // hops of silence inside a word
+	toneLag   = 100 // samples by which a tone seems to end late
+	toneLead  = 80  // samples of a tone before its first steady hop
+	humHops   = 14  // for a sound that may yet turn out to be a tone
+	endLag    = 80  // samples by which the last vote outlives the speech
 )
 
 // enough says whether the last hops hold need hops of speech, and how many
@@ -267,6 +280,10 @@ func (t *Taker) enough(need int) (first int, ok bool) {
 	if first+1 < need || n*10 < need*6 || bits.OnesCount64(t.voiced&span)*4 < n {
 		return 0, false
 	}
+	if bits.OnesCount64(t.narrow&recent)*10 > n*7 && first+1 < humHops {
+		return 0, false
+	}
+	first = onsetOf(recent)
 	var sum float32
 	for i := range min(2*need, 63) {
 		sum += t.proof[(t.hops-int64(i))&63]
@@ -278,17 +295,35 @@ func (t *Taker) enough(need int) (first int, ok bool) {
 	return 0, false
 }
 
+// onsetOf walks back from the newest vote to the first that is not more than
+// a stop consonant away from the next.
+func onsetOf(votes uint64) (first int) {
+	for i := range 64 {
+		if votes>>i&1 == 0 {
+			continue
+		}
+		if i-first > onsetGap {
+			break
+		}
+		first = i
+	}
+	return first
+}
+
 // hearTone takes back the votes of hops that turn out to be a tone.
 func (t *Taker) hearTone(a Activity, out []Event) []Event {
 	if a.Tone > 0 {
 		t.votes &^= 1<<min(a.Tone+3, 63) - 1
-		t.tone, t.toneHz = a.Tone, a.Hz
+		if t.tone == 0 || a.Hz[1] != a.Hz[0] { // a pair that beats shows as one frequency twice
+			t.toneHz = a.Hz
+		}
+		t.tone, t.toneEnd = a.Tone, a.Pos+hop
+		t.toneLevel = a.Level
 		return out
 	}
 	if t.tone > 0 {
-		end := a.Pos - hop
-		out = append(out, Event{Kind: ToneEnd, At: t.at(end), Now: t.now(), Hz: t.toneHz, Level: a.Level,
-			Length: int64(t.tone+2) * hop * t.scale})
+		out = append(out, Event{Kind: ToneEnd, At: t.at(t.toneEnd - toneLag), Now: t.now(), Hz: t.toneHz[0], Hz2: t.toneHz[1],
+			Level: t.toneLevel, Length: (int64(t.tone)*hop + toneLead) * t.scale})
 		t.tone = 0
 	}
 	return out

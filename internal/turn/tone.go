@@ -10,6 +10,13 @@ type toneTracker struct {
 	hz    [2]float32 // of the last hop, 0 for none
 	level float32
 	run   int // hops for which the tone has lasted
+
+	// Two tones less than 125 Hz apart (dial tone, ringback) beat; for them the
+	// centre and the level of the last hops are kept, newest at index narrow%.
+	centre [beatHops]float32
+	loud   [beatHops]float32
+	narrow int // hops for which the power has kept within one peak
+	close  int // hops for which two halves of that have agreed
 }
 
 const (
@@ -18,15 +25,17 @@ const (
 	tonePure   = 0.9  // share of the power that the peaks hold
 	toneReach  = 4    // bins on either side that belong to a peak
 	toneSteady = 3.5  // Hz between two hops
+	beatHops   = 10   // two halves of 50 ms, which holds two beats
 )
 
 // observe returns for how many hops a tone has lasted, 0 for none, and the
-// frequency of its stronger component.
-func (t *toneTracker) observe(tab *tables, e *spectrum, level float32) (int, float32) {
+// frequencies of its stronger and its weaker component (0 for none).
+func (t *toneTracker) observe(tab *tables, e *spectrum, level float32) (int, [2]float32) {
+	none := [2]float32{}
 	if level < toneLevel {
-		t.run, t.hz = 0, [2]float32{}
+		t.run, t.hz, t.narrow, t.close = 0, [2]float32{}, 0, 0
 		t.last = *e
-		return 0, 0
+		return 0, none
 	}
 	var p [bins]float32
 	var total float32
@@ -62,15 +71,57 @@ func (t *toneTracker) observe(tab *tables, e *spectrum, level float32) (int, flo
 	} else {
 		t.hz = [2]float32{}
 	}
+	beating := t.beats(&p, k1, share1, tab.db(level))
 	if !steady {
 		t.run = 0
-		return 0, 0
+		if beating {
+			return t.close, [2]float32{t.centre[t.narrow%beatHops], t.centre[t.narrow%beatHops]}
+		}
+		return 0, none
 	}
 	t.run++
 	if t.run >= toneHops || pair && t.run >= 2 {
-		return t.run, hz[0]
+		return t.run, hz
 	}
-	return 0, 0
+	if beating {
+		return t.close, hz
+	}
+	return 0, none
+}
+
+// beats says that the power of the last 100 ms has kept within one narrow
+// peak, with the same centre and level in both halves. A hummed voice drifts.
+func (t *toneTracker) beats(p *[bins]float32, k int, share, level float32) bool {
+	if share < tonePure {
+		t.narrow, t.close = 0, 0
+		return false
+	}
+	var sum, moment float32
+	for i := max(0, k-toneReach); i < min(bins, k+toneReach+1); i++ {
+		sum += p[i]
+		moment += p[i] * float32(i+binLo)
+	}
+	t.narrow++
+	at := t.narrow % beatHops
+	t.centre[at], t.loud[at] = moment/sum*rate/fftSize, level
+	if t.narrow < beatHops {
+		return false
+	}
+	var dc, dl float32
+	for i := range beatHops {
+		j := (at + beatHops - i) % beatHops
+		if i < beatHops/2 {
+			dc, dl = dc+t.centre[j], dl+t.loud[j]
+		} else {
+			dc, dl = dc-t.centre[j], dl-t.loud[j]
+		}
+	}
+	if abs(dc) > 4*beatHops/2 || abs(dl) > 0.8*beatHops/2 {
+		t.close = 0
+		return false
+	}
+	t.close = max(t.close+1, beatHops)
+	return true
 }
 
 func around(p *[bins]float32, k int) (sum float32) {

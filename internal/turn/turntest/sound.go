@@ -135,6 +135,9 @@ func NewPath(r *rand.Rand, delay int, db float64) Path {
 	return Path{delay, taps}
 }
 
+// Shift makes the path longer by n samples.
+func (p *Path) Shift(n int) { p.delay += n }
+
 // Apply is what comes back of x, in a slice of len(x).
 func (p Path) Apply(x []float64) []float64 {
 	y := make([]float64, len(x))
