@@ -86,7 +86,7 @@ func (l *leg) dropHelper(id string) {
 // cleanUp removes from the exchange what belonged to a leg that is over.
 func (l *leg) cleanUp() {
 	l.mu.Lock()
-	helpers := l.helpers
+	helpers, bridge := l.helpers, l.hasBridge
 	l.helpers = map[string]*helper{}
 	l.mu.Unlock()
 	ctx, cancel := l.sw.background()
@@ -97,7 +97,7 @@ func (l *leg) cleanUp() {
 			_ = l.sw.ari.Hangup(ctx, id, pbx.CauseNormal)
 		}
 	}
-	if !l.abandoned && isClosed(l.ready) {
+	if !l.abandoned && bridge {
 		_ = l.sw.ari.DeleteBridge(ctx, bridgeOf(l.id))
 	}
 }
@@ -114,7 +114,7 @@ func (l *leg) takeOver(ctx context.Context) {
 		for _, member := range b.Channels {
 			if member == l.id && strings.HasPrefix(b.ID, bridgePrefix) {
 				l.mu.Lock()
-				l.joined = true
+				l.joined, l.hasBridge = true, true
 				l.mu.Unlock()
 				l.readyOnce.Do(func() { close(l.ready) })
 			}

@@ -493,3 +493,26 @@ func TestEveryLegEndsOnce(t *testing.T) {
 	}
 	wg.Wait()
 }
+
+// Over before it could be bridged: the bridge that was made for it goes, too.
+func TestBridgeOfABlink(t *testing.T) {
+	t.Parallel()
+	s, sw := scripted(t)
+	s.Script(func(w http.ResponseWriter, r aritest.Request) bool {
+		if strings.HasSuffix(r.Path, "/addChannel") {
+			aritest.JSON(w, 400, `{"message":"Channel not found"}`)
+			return true
+		}
+		return false
+	})
+	l, err := sw.Originate(t.Context(), call(t, "leg1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Emit(t, channelEvent("StasisStart", "leg1", `,"args":["out"]`))
+	s.Emit(t, channelEvent("ChannelDestroyed", "leg1", `,"cause":16`))
+	if h := hungup(t, l); !h.Answered {
+		t.Errorf("%+v", h)
+	}
+	s.Await(t, 1, "DELETE", "/bridges/rm-leg1")
+}

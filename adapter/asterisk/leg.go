@@ -34,23 +34,24 @@ type leg struct {
 	readyOnce sync.Once
 	joining   sync.Mutex // one at a time puts the leg into its bridge; held during I/O
 
-	mu       sync.Mutex // never held during I/O
-	claimed  bool       // somebody reads its events
-	known    bool       // the exchange told us of the channel
-	answered bool
-	over     bool
-	joined   bool // in its own bridge
-	away     bool // in the dialplan: a queue has it
-	byOther  bool // the other side's hang-up was seen
-	hungUp   bool // ours was sent before that
-	cause    pbx.Cause
-	media    *mediaLeg
-	helpers  map[string]*helper // media legs and snoops by channel
-	plays    map[string]*playback
-	records  map[string]*recording
-	handover *leg // being called, for this leg
-	peer     *leg // hears this leg
-	home     *leg // in whose bridge both are
+	mu        sync.Mutex // never held during I/O
+	claimed   bool       // somebody reads its events
+	known     bool       // the exchange told us of the channel
+	answered  bool
+	over      bool
+	joined    bool // in its own bridge
+	hasBridge bool // its own bridge may exist
+	away      bool // in the dialplan: a queue has it
+	byOther   bool // the other side's hang-up was seen
+	hungUp    bool // ours was sent before that
+	cause     pbx.Cause
+	media     *mediaLeg
+	helpers   map[string]*helper // media legs and snoops by channel
+	plays     map[string]*playback
+	records   map[string]*recording
+	handover  *leg // being called, for this leg
+	peer      *leg // hears this leg
+	home      *leg // in whose bridge both are
 
 	// Of run alone.
 	end      ending

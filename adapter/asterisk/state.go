@@ -79,11 +79,13 @@ func (l *leg) becomeUp() {
 	ctx, cancel := l.sw.background()
 	defer cancel()
 	err := l.join(ctx)
-	if err != nil {
+	if err != nil && !channelGone(err) {
 		err = l.join(ctx) // a bridge may just have been cleaned away
 	}
 	if err != nil {
-		l.sw.log.Error("asterisk: an answered leg could not be bridged", "leg", l.id, "err", err)
+		if !channelGone(err) {
+			l.sw.log.Error("asterisk: an answered leg could not be bridged", "leg", l.id, "err", err)
+		}
 		l.arm(time.Second) // gone, or to be tried again
 		return
 	}
@@ -101,12 +103,19 @@ func (l *leg) becomeUp() {
 	l.arm(l.lookUpPeriod())
 }
 
+// channelGone: addChannel says 400 of a channel that is no more.
+func channelGone(err error) bool {
+	s := ari.Status(err)
+	return s == http.StatusBadRequest || s == http.StatusNotFound
+}
+
 // join puts the leg into a bridge of its own, making it if need be.
 func (l *leg) join(ctx context.Context) error {
 	l.joining.Lock()
 	defer l.joining.Unlock()
 	l.mu.Lock()
 	joined := l.joined
+	l.hasBridge = true // from here on one may exist
 	l.mu.Unlock()
 	if joined {
 		return nil
