@@ -25,7 +25,6 @@ type walker struct {
 	cut    bool            // they were interrupted
 	// disclosed is our own account: the notice has been played to its end.
 	disclosed bool
-	voicemail bool
 	log       []string
 	inputs    int
 }

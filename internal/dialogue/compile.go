@@ -282,7 +282,7 @@ func (c *compiler) script(root *val) {
 		must("nodes", c.nodeNames),
 		must("start", func(v *val) { s.start = c.text(v); c.refs = append(c.refs, ref{v, s.start}) }),
 		must("disclosure", c.disclosureOf),
-		opt("handover", func(v *val) { s.handover = c.handover(v, true) }),
+		opt("handover", func(v *val) { s.handover = c.handover(v) }),
 		opt("lines", c.systemLines),
 		opt("globals", c.globalReplies),
 		opt("objections", c.objectionsOf),

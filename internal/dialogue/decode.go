@@ -190,20 +190,16 @@ func (c *compiler) globalReplies(v *val) {
 	}
 }
 
-func (c *compiler) handover(v *val, failed bool) *handover {
+func (c *compiler) handover(v *val) *handover {
 	h := &handover{timeout: 20 * time.Second}
 	if v.kind == kBool && v.text == "true" {
 		return nil
 	}
-	fields := []field{
+	c.object(v, "transfer",
 		opt("agent", func(v *val) { h.agent = clip(c.text(v), 100) }),
 		opt("queue", func(v *val) { h.queue = clip(c.text(v), 100) }),
 		opt("timeout", func(v *val) { h.timeout = c.duration(v, 5*time.Second, 5*time.Minute) }),
-	}
-	if failed {
-		fields = append(fields, opt("failed", func(v *val) { h.failed = c.gotoTarget(v) }))
-	}
-	c.object(v, "transfer", fields...)
+		opt("failed", func(v *val) { h.failed = c.gotoTarget(v) }))
 	if h.agent == "" && h.queue == "" {
 		c.add(v, "add `queue: sales`", "a transfer needs an agent or a queue")
 	}

@@ -65,7 +65,7 @@ func (c *compiler) node(n *node, v *val) {
 		opt("goto", func(v *val) { to = &reply{id: id + ".goto", to: c.gotoTarget(v)}; direct = true }),
 		opt("end", func(v *val) { to = &reply{id: id + ".end", to: c.endTarget(v)} }),
 		opt("transfer", func(v *val) {
-			to = &reply{id: id + ".transfer", to: target{goal: toTransfer, at: v, over: c.handover(v, true)}}
+			to = &reply{id: id + ".transfer", to: target{goal: toTransfer, at: v, over: c.handover(v)}}
 		}),
 		opt("no_match", func(v *val) { n.noMatch = c.retry(v, id+".no_match", n.noMatch.limit) }),
 		opt("silence", func(v *val) { n.silence = c.retry(v, id+".silence", n.silence.limit) }),
@@ -174,7 +174,7 @@ func (c *compiler) reply(v *val, id string, k replyKind) *reply {
 		opt("do", func(v *val) { r.do = c.actions(v, id) }),
 		opt("goto", func(v *val) { r.to = c.gotoTarget(v); ways++ }),
 		opt("end", func(v *val) { r.to = c.endTarget(v); ways++ }),
-		opt("transfer", func(v *val) { r.to = target{goal: toTransfer, at: v, over: c.handover(v, true)}; ways++ }),
+		opt("transfer", func(v *val) { r.to = target{goal: toTransfer, at: v, over: c.handover(v)}; ways++ }),
 	}
 	if k != replyBare && k != replyKey {
 		fields = append(fields, opt("when", func(v *val) { r.when = c.cond(v) }))
@@ -264,7 +264,7 @@ func (c *compiler) thenTarget(v *val) target {
 	c.object(v, "then",
 		opt("goto", func(v *val) { t = c.gotoTarget(v) }),
 		opt("end", func(v *val) { t = c.endTarget(v) }),
-		opt("transfer", func(v *val) { t = target{goal: toTransfer, at: v, over: c.handover(v, true)} }))
+		opt("transfer", func(v *val) { t = target{goal: toTransfer, at: v, over: c.handover(v)} }))
 	if t.goal == toStay {
 		c.add(v, "write `then: node` or `then: {end: completed}`", "this leads nowhere")
 	}

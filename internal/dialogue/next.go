@@ -92,7 +92,8 @@ func (t *turn) route() {
 
 // urgent handles stop, complaint and human from anywhere, on the final words.
 func (t *turn) urgent() bool {
-	stop, words := StopNone, ""
+	var stop Stop
+	var words string
 	value := "stop_word"
 	switch t.in.Kind {
 	case KeysPressed:

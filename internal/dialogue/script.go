@@ -1,6 +1,7 @@
 package dialogue
 
 import (
+	"errors"
 	"maps"
 	"slices"
 	"sort"
@@ -209,7 +210,7 @@ func (s *Script) Missing(c Customer) []string {
 	for _, name := range sortedKeys(s.vars) {
 		v := s.vars[name]
 		_, err := v.of(c)
-		if err == errEmpty && !v.required || err == nil {
+		if err == nil || errors.Is(err, errEmpty) && !v.required {
 			continue
 		}
 		if v.required {
@@ -230,7 +231,7 @@ func (v *variable) of(c Customer) (string, error) {
 	if err == nil {
 		return s, nil
 	}
-	if v.def != "" && (err == errEmpty || !v.required) {
+	if v.def != "" && (errors.Is(err, errEmpty) || !v.required) {
 		return v.def, nil
 	}
 	return "", err

@@ -77,6 +77,11 @@ func scan(text string) (found Stop, matched string, negated []Stop) {
 			found, matched = StopHuman, w
 		}
 	}
+	if found == StopNone {
+		if m := bareStop.FindStringSubmatch(s); m != nil {
+			found, matched = StopCalling, m[1]
+		}
+	}
 	if found == StopCalling && betterTime(s) {
 		return StopNone, "", append(negated, StopCalling)
 	}
@@ -180,6 +185,8 @@ var (
 	asksIfHuman = regexp.MustCompile(`(?:是|系|还是|是个|是不是|係)(?:个|一个|真的|真)?$`)
 	wantsIt     = regexp.MustCompile(`(?:要|找|需要|想要|搵)的?(?:是|系)$`)
 	manualOnly  = regexp.MustCompile(`(?:^|\|)(?:喂|嗯|那|好的?|请|我要|我想要|帮我|给我|麻烦|来个|找个|叫个|换个|转|接|直接|就|同我|帮我搵)*(人工|真人)(?:人工|客服|服务|吧|啊|呀|呢|了|谢谢|来|唔该)*(?:\||$)`)
+
+	bareStop = regexp.MustCompile(`(?:^|\|)(?:喂|嗯|那|请|求求|求|麻烦|拜托|以后|你们|你|您|能不能|可不可以|可以|都|再也|真的)*(别打|不要打|甭打|莫打|咪打)(?:行不行|行吗|好不好|好吗|可以吗|成不成|谢谢|吧)?(?:\||$)`)
 
 	// A better time is a wish to be called, not to be left alone.
 	recall    = regexp.MustCompile(`(?:明天|后天|晚点|晚些|晚上|上午|中午|下午|一会|等会|待会|等下|过会|过几天|过两天|过段|改天|改日|回头|下周|下个?月|周[一二三四五六日天末]|星期.|小时后|分钟后|点以?后|点半?|听日|迟啲|下昼|夜晚|今晚).{0,6}?(?:再打|再联系|再说|再来电|再讲|打给我|打过来|打来|打嚟|打吧|打俾我|联系我|来电)`)

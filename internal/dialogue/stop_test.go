@@ -49,6 +49,14 @@ func stopCases() map[speech.Language][]stopCase {
 			{"嗯那个，别打了好吧", StopCalling},
 			{"我警告你们别再打了", StopCalling},
 			{"不用打了，谢谢", StopCalling},
+			{"求求你们别打", StopCalling},
+			{"别打行不行", StopCalling},
+			{"你们别打啦", StopCalling},
+			{"别打我电话了", StopCalling},
+			{"不要打这个电话", StopCalling},
+			{"请不要打。", StopCalling},
+			{"孩子别打", StopNone},
+			{"以后不要打架", StopNone},
 			// nearly stop
 			{"别打了折", StopNone},
 			{"别打了八折就来", StopNone},
@@ -209,7 +217,7 @@ func TestFindStopOnPartials(t *testing.T) {
 		partials []string
 		at       int
 	}{
-		{[]string{"你", "你们", "你们别", "你们别打", "你们别打了", "你们别打了行不行"}, 4},
+		{[]string{"你", "你们", "你们别", "你们别打", "你们别打了", "你们别打了行不行"}, 3},
 		{[]string{"我", "我要", "我要投", "我要投诉"}, 3},
 		{[]string{"帮", "帮我转", "帮我转人", "帮我转人工"}, 3},
 		{[]string{"stop", "stop call", "stop calling"}, 2},

@@ -121,8 +121,3 @@ func simplified(r rune) rune {
 	}
 	return r
 }
-
-// clauses of a normal text.
-func clauses(s string) []string {
-	return strings.FieldsFunc(s, func(r rune) bool { return r == '|' })
-}

@@ -268,7 +268,8 @@ func weekly(s string, day time.Time) (time.Time, found) {
 func monthly(s string, now time.Time) (time.Time, found) {
 	if m := monthDay.FindStringSubmatchIndex(s); m != nil {
 		year, month := 0, 0
-		dayText, from, to := "", m[0], m[1]
+		var dayText string
+		from, to := m[0], m[1]
 		if m[8] >= 0 {
 			dayText, from, to = s[m[8]:m[9]], m[8], m[9]+len("号")
 		} else {
@@ -348,7 +349,6 @@ func clock(s string, day time.Time, dated bool, now time.Time) (h, m int, at fou
 	}
 	h, m, f := clockFigures(s)
 	if !f.ok {
-		f = found{}
 		h, m, f = clockEnglish(s)
 		if f.ok && h >= 100 { // am or pm was said
 			h -= 100
