@@ -14,7 +14,11 @@ func (s *Scheduler) attempt(ctx context.Context, a campaign.Attempt) {
 	log := s.log.With("attempt", a.ID, "task", a.Task.ID, "try", a.Try)
 	call, err := s.caller.Prepare(ctx, a)
 	switch {
-	case errors.Is(err, ErrNotNow), ctx.Err() != nil:
+	case err == nil && ctx.Err() != nil: // cancelled, or we stop
+		call.Discard()
+		s.postpone(ctx, a, time.Now(), "shutting_down")
+		return
+	case errors.Is(err, ErrNotNow), err != nil && ctx.Err() != nil:
 		s.postpone(ctx, a, time.Now().Add(2*time.Second), errText(err))
 		return
 	case err != nil:
@@ -99,74 +103,112 @@ func (s *Scheduler) finish(ctx context.Context, a campaign.Attempt, o campaign.O
 		o.NextTry = a.Task.Retry.Next(o.Disposition, a.Try, o.EndedAt)
 	}
 	msgs := s.messages(a, o)
-	s.insist(ctx, "finish", a, func(ctx context.Context) error { return s.store.Finish(ctx, a.Fence, o, msgs) })
-	s.count(func(st *Stats) { st.Finished++ })
+	if s.insist(ctx, "finish", a, func(ctx context.Context) error { return s.store.Finish(ctx, a.Fence, o, msgs) }) {
+		s.count(func(st *Stats) { st.Finished++ })
+	}
 }
 
 func (s *Scheduler) takeBack(ctx context.Context, a campaign.Attempt, at time.Time, why string) {
-	s.insist(ctx, "unplace", a, func(ctx context.Context) error {
+	if s.insist(ctx, "unplace", a, func(ctx context.Context) error {
 		err := s.store.Unplace(ctx, a.Fence, at, why)
 		if errors.Is(err, ErrLate) { // Place was never written
 			err = s.store.Postpone(ctx, a.Fence, at, why)
 		}
 		return err
-	})
-	s.count(func(st *Stats) { st.Postponed++ })
+	}) {
+		s.count(func(st *Stats) { st.Postponed++ })
+	}
 }
 
 func (s *Scheduler) postpone(ctx context.Context, a campaign.Attempt, at time.Time, why string) {
-	s.insist(ctx, "postpone", a, func(ctx context.Context) error { return s.store.Postpone(ctx, a.Fence, at, why) })
-	s.count(func(st *Stats) { st.Postponed++ })
+	if s.insist(ctx, "postpone", a, func(ctx context.Context) error { return s.store.Postpone(ctx, a.Fence, at, why) }) {
+		s.count(func(st *Stats) { st.Postponed++ })
+	}
 }
 
 func (s *Scheduler) refuse(ctx context.Context, a campaign.Attempt, state campaign.ContactState, why string) {
 	o := campaign.Outcome{Disposition: "", Reason: why, EndedAt: time.Now()}
 	msgs := s.messages(a, o)
-	s.insist(ctx, "refuse", a, func(ctx context.Context) error { return s.store.Refuse(ctx, a.Fence, state, why, msgs) })
-	s.count(func(st *Stats) { st.Refused++ })
+	if s.insist(ctx, "refuse", a, func(ctx context.Context) error { return s.store.Refuse(ctx, a.Fence, state, why, msgs) }) {
+		s.count(func(st *Stats) { st.Refused++ })
+	}
 }
 
-// insist repeats a write until it is done, refused for good, or two minutes
-// have passed: what a call became must not be lost to a database that blinks.
-// It goes on after ctx ends, because a call that ended by shutdown is written
-// too. What remains unwritten is found by Orphans.
-func (s *Scheduler) insist(ctx context.Context, what string, a campaign.Attempt, write func(context.Context) error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Minute)
-	defer cancel()
+// insist repeats a write until it is done or refused for good: what a call
+// became must not be lost to a database that is away. The attempt keeps its
+// place among the live calls meanwhile, so that a database that does not come
+// back stops the dialling. Once calls are hung up, Config.Last is what is
+// left; what remains unwritten then is found by Orphans at the next start.
+func (s *Scheduler) insist(ctx context.Context, what string, a campaign.Attempt, write func(context.Context) error) bool {
+	closing := s.closing
+	var last <-chan time.Time
 	for wait := 50 * time.Millisecond; ; wait = min(2*wait, 5*time.Second) {
-		err := write(ctx)
+		once, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
+		err := write(once)
+		cancel()
 		switch {
 		case err == nil:
-			return
+			return true
 		case errors.Is(err, ErrFenced), errors.Is(err, ErrLate):
 			s.log.Warn("attempt belongs to somebody else or is over", "step", what, "attempt", a.ID, "err", err)
-			return
+			return false
 		}
 		s.storeError(what, err)
-		if !sleep(ctx, wait) {
+		timer := time.NewTimer(wait)
+		select {
+		case <-timer.C:
+		case <-closing:
+			timer.Stop()
+			closing, wait = nil, 25*time.Millisecond
+			last = time.After(s.cfg.Last)
+		case <-last:
+			timer.Stop()
 			s.log.Error("attempt stays open in the database; it will be found as an orphan", "step", what, "attempt", a.ID)
+			return false
+		}
+	}
+}
+
+// rescuer looks for the attempts of dead controllers: our own earlier lives at
+// once, others' three times within the time that makes one dead.
+func (s *Scheduler) rescuer(ctx, callCtx context.Context) {
+	for {
+		wait := s.cfg.Dead / 3
+		if s.rescue(ctx, callCtx) == rescueBatch { // there may be more
+			wait = 0
+		}
+		if !sleep(ctx, wait) {
 			return
 		}
 	}
 }
 
-// rescue ends the attempts of dead controllers, our own earlier life included.
-func (s *Scheduler) rescue(ctx, callCtx context.Context) {
-	orphans, err := s.store.Orphans(ctx, s.cfg.Owner, s.epoch, s.cfg.Dead, 100)
+const rescueBatch = 100
+
+// rescue ends the attempts of dead controllers and returns how many it found.
+func (s *Scheduler) rescue(ctx, callCtx context.Context) int {
+	rescueCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	orphans, err := s.store.Orphans(rescueCtx, s.cfg.Owner, s.epoch, s.cfg.Dead, rescueBatch)
+	cancel()
 	if err != nil {
-		if ctx.Err() == nil {
+		if !errors.Is(err, ErrFenced) { // the heartbeat says that
 			s.storeError("orphans", err)
 		}
-		return
+		return 0
 	}
 	for _, a := range orphans {
 		s.count(func(st *Stats) { st.Orphans++ })
-		if a.State == campaign.AttemptClaimed {
-			s.postpone(ctx, a, time.Now(), "controller_died_before_placing")
-			continue
-		}
-		s.calls.Go(func() { s.adopt(callCtx, a) })
+		s.calls.Go(func() {
+			if a.State == campaign.AttemptClaimed {
+				s.postpone(callCtx, a, time.Now(), "controller_died_before_placing")
+				s.Wake()
+				return
+			}
+			s.adopt(callCtx, a)
+			s.Wake()
+		})
 	}
+	return len(orphans)
 }
 
 func (s *Scheduler) adopt(ctx context.Context, a campaign.Attempt) {

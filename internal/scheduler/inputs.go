@@ -70,14 +70,12 @@ func (w *inputWriter) run() {
 		<-w.wake
 		// Let a burst gather: one write for many inputs.
 		timer := time.NewTimer(200 * time.Millisecond)
-		for gathering := true; gathering; {
+		for gathering := !w.isClosed(); gathering; {
 			select {
 			case <-timer.C:
 				gathering = false
 			case <-w.wake:
-				w.mu.Lock()
-				gathering = !w.closed
-				w.mu.Unlock()
+				gathering = !w.isClosed()
 			}
 		}
 		timer.Stop()
@@ -85,6 +83,12 @@ func (w *inputWriter) run() {
 			return
 		}
 	}
+}
+
+func (w *inputWriter) isClosed() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.closed
 }
 
 // flush writes what is queued and reports whether that was the last.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"ringmaster/internal/campaign"
@@ -51,9 +52,9 @@ type Config struct {
 	Tick        time.Duration // longest wait between looks at the database; default 1 s
 	Heartbeat   time.Duration // default 2 s
 	Dead        time.Duration // a controller silent for so long is dead; default 15 s
+	Last        time.Duration // how long writes are still tried after callCtx ended; default 15 s
 	Budget      Budget
 	Rules       compliance.Rules
-	Region      []string
 }
 
 // Scheduler claims, gates, places and runs attempts.
@@ -65,6 +66,8 @@ type Scheduler struct {
 	log      *slog.Logger
 	wake     chan struct{}
 	epoch    int64
+	beaten   atomic.Int64    // Unix nanoseconds of the last heartbeat that was written
+	closing  <-chan struct{} // of callCtx: calls are hung up now
 
 	mu    sync.Mutex
 	live  map[string]context.CancelFunc // by contact ID
@@ -95,6 +98,9 @@ func New(cfg Config, store Store, caller Caller, messages func(campaign.Attempt,
 	}
 	if cfg.Dead == 0 {
 		cfg.Dead = 15 * time.Second
+	}
+	if cfg.Last == 0 {
+		cfg.Last = 15 * time.Second
 	}
 	if messages == nil {
 		messages = func(campaign.Attempt, campaign.Outcome) []Message { return nil }
@@ -133,16 +139,29 @@ func (s *Scheduler) Cancel(contact string) bool {
 
 // Run works until ctx ends, then lets live calls finish until callCtx ends
 // too (the grace), and returns when every call is over. callCtx must outlive
-// ctx.
+// ctx. When another process takes this controller's ID it ends the live calls
+// and returns an error: the other one hangs them up anyway.
 func (s *Scheduler) Run(ctx, callCtx context.Context) error {
 	if err := s.register(ctx); err != nil {
 		return err
 	}
+	callCtx, endCalls := context.WithCancel(callCtx)
+	defer endCalls()
+	s.closing = callCtx.Done()
 	beat, stopBeat := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopBeat()
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
 	fenced := make(chan error, 1)
-	var beating sync.WaitGroup
+	var beating, rescuing sync.WaitGroup
 	beating.Go(func() { s.heartbeat(beat, fenced) })
+	rescuing.Go(func() { s.rescuer(ctx, callCtx) })
 	err := s.loop(ctx, callCtx, fenced)
+	if err != nil {
+		endCalls()
+	}
+	stop()
+	rescuing.Wait()
 	s.calls.Wait()
 	stopBeat()
 	beating.Wait()
@@ -154,6 +173,7 @@ func (s *Scheduler) register(ctx context.Context) error {
 		epoch, err := s.store.Register(ctx, s.cfg.Owner)
 		if err == nil {
 			s.epoch = epoch
+			s.beaten.Store(time.Now().UnixNano())
 			return nil
 		}
 		s.storeError("register", err)
@@ -167,22 +187,25 @@ func (s *Scheduler) heartbeat(ctx context.Context, fenced chan<- error) {
 	for sleep(ctx, s.cfg.Heartbeat) {
 		err := s.store.Renew(ctx, s.cfg.Owner, s.epoch)
 		switch {
+		case err == nil:
+			s.beaten.Store(time.Now().UnixNano())
 		case errors.Is(err, ErrFenced):
 			fenced <- fmt.Errorf("scheduler: another process runs as controller %q: give each its own id: %w", s.cfg.Owner, err)
 			return
-		case err != nil && ctx.Err() == nil:
+		case ctx.Err() == nil:
 			s.storeError("heartbeat", err)
 		}
 	}
 }
 
+// alive says that the others still take us for alive. A controller that is not
+// claims nothing: what it claimed would be taken from it in mid-call.
+func (s *Scheduler) alive() bool {
+	return time.Since(time.Unix(0, s.beaten.Load())) < s.cfg.Dead/2
+}
+
 func (s *Scheduler) loop(ctx, callCtx context.Context, fenced <-chan error) error {
-	var rescued time.Time
 	for {
-		if time.Since(rescued) >= s.cfg.Heartbeat {
-			s.rescue(ctx, callCtx)
-			rescued = time.Now()
-		}
 		wait := s.round(ctx, callCtx)
 		timer := time.NewTimer(wait)
 		select {
@@ -199,47 +222,81 @@ func (s *Scheduler) loop(ctx, callCtx context.Context, fenced <-chan error) erro
 	}
 }
 
+// look is how often the exchanges are asked for a free line while there is
+// none. It costs no query.
+const look = 50 * time.Millisecond
+
 // round starts what may be started now and returns how long to sleep.
 func (s *Scheduler) round(ctx, callCtx context.Context) time.Duration {
-	if _, err := s.store.Promote(ctx, time.Now(), 1000); err != nil {
-		s.storeError("promote", err)
+	room := s.room()
+	if room <= 0 || !s.alive() {
+		return s.cfg.Tick // the end of a call wakes us
+	}
+	asked := min(room, s.caller.Free())
+	if asked <= 0 {
+		return min(look, s.cfg.Tick)
+	}
+	n := s.takeCPS(asked)
+	if n == 0 {
+		return s.paced()
+	}
+	due, err := s.promote(ctx)
+	if err != nil {
+		s.returnCPS(n)
 		return s.cfg.Tick
 	}
-	n := min(s.room(), s.caller.Free())
-	asked := n
-	if n > 0 {
-		n = s.takeCPS(n)
+	claimed := s.claim(ctx, callCtx, n)
+	s.returnCPS(n - claimed)
+	switch {
+	case claimed == n: // there may be more
+		return 0
+	case due.IsZero():
+		return s.cfg.Tick
 	}
-	claimed := 0
-	if n > 0 {
-		attempts, err := s.store.Claim(ctx, s.cfg.Pool, n, campaign.Fence{Owner: s.cfg.Owner, Epoch: s.epoch})
-		if err != nil {
-			s.storeError("claim", err)
-		}
-		claimed = len(attempts)
-		s.returnCPS(n - claimed)
-		for _, a := range attempts {
-			s.start(callCtx, a)
-		}
-	}
-	if claimed == n && n > 0 {
-		return 0 // there may be more
-	}
-	return s.pause(ctx, asked > 0 && n == 0)
+	return max(min(s.cfg.Tick, time.Until(due)), 5*time.Millisecond)
 }
 
-// pause is how long until something is due, at most a tick.
-func (s *Scheduler) pause(ctx context.Context, paced bool) time.Duration {
-	wait := s.cfg.Tick
-	if paced {
-		s.mu.Lock()
-		wait = min(wait, s.cfg.CPS.Wait(time.Now()))
-		s.mu.Unlock()
+// promote makes ready what is due and returns when the next contact is. As
+// long as nothing is due it only reads.
+func (s *Scheduler) promote(ctx context.Context) (due time.Time, err error) {
+	if due, err = s.store.NextDue(ctx); err == nil && !due.IsZero() && !due.After(time.Now()) {
+		if _, err = s.store.Promote(ctx, time.Now(), 1000); err == nil {
+			due, err = s.store.NextDue(ctx)
+		}
 	}
-	if due, err := s.store.NextDue(ctx); err == nil && !due.IsZero() {
-		wait = min(wait, time.Until(due))
+	if err != nil && ctx.Err() == nil {
+		s.storeError("promote", err)
 	}
-	return max(wait, 5*time.Millisecond)
+	return due, err
+}
+
+// claim starts up to n attempts. One that is under way when ctx ends is
+// carried through and its attempts are given back: nobody else could.
+func (s *Scheduler) claim(ctx, callCtx context.Context, n int) int {
+	if ctx.Err() != nil {
+		return 0
+	}
+	claimCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer cancel()
+	attempts, err := s.store.Claim(claimCtx, s.cfg.Pool, n, campaign.Fence{Owner: s.cfg.Owner, Epoch: s.epoch})
+	if err != nil {
+		s.storeError("claim", err)
+	}
+	for _, a := range attempts {
+		if ctx.Err() != nil {
+			s.postpone(callCtx, a, time.Now(), "shutting_down")
+			continue
+		}
+		s.start(callCtx, a)
+	}
+	return len(attempts)
+}
+
+// paced is how long until the CPS limit lets another call start.
+func (s *Scheduler) paced() time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return max(min(s.cfg.Tick, s.cfg.CPS.Wait(time.Now())), time.Millisecond)
 }
 
 func (s *Scheduler) room() int {
