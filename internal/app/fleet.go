@@ -145,11 +145,10 @@ func (f *fleet) free() int {
 			continue
 		}
 		for _, t := range n.trunks {
-			lines := t.cfg.Lines - t.busy
-			if lines > 0 && t.cps.Wait(time.Now()) > 0 {
-				lines = 0
-			}
-			total += max(0, lines)
+			// What the trunk's CPS lets start now: more would be claimed in vain.
+			lines := t.cps.Take(time.Now(), max(0, t.cfg.Lines-t.busy))
+			t.cps.Return(lines)
+			total += lines
 		}
 	}
 	return total
