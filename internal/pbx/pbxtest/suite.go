@@ -21,7 +21,7 @@ import (
 // guarantee is one numbered promise of the port.
 type guarantee struct {
 	name  string
-	alone bool // breaks the exchange under everybody: not beside others
+	alone bool // breaks the exchange under everybody, or measures time: not beside others
 	test  func(s *stage)
 }
 
@@ -46,7 +46,7 @@ func Main(m *testing.M) int {
 
 // Run holds a Switch to the contract of the pbx port, one sub-test for each
 // guarantee. open makes a lab for one of them; it is called from several
-// sub-tests at once, never twice at a time for those that break the exchange.
+// sub-tests at once, but for those that break the exchange or measure time.
 func Run(t *testing.T, open func(t *testing.T) Lab) {
 	t.Helper()
 	var all []guarantee

@@ -111,12 +111,12 @@ func soundGuarantees() []guarantee {
 		{"S01 sound to the callee", false, soundOut},
 		{"S02 sound from the callee", false, soundIn},
 		{"S03 the clock of what is read", false, soundClock},
-		{"S04 writing waits", false, soundBackpressure},
-		{"S05 drain", false, soundDrain},
-		{"S06 flush", false, soundFlush},
-		{"S07 flush overtakes", false, soundOvertaken},
-		{"S08 the line is never dead", false, soundSilence},
-		{"S09 interruption", false, soundBargeIn},
+		{"S04 writing waits", true, soundBackpressure},
+		{"S05 drain", true, soundDrain},
+		{"S06 flush", true, soundFlush},
+		{"S07 flush overtakes", true, soundOvertaken},
+		{"S08 the line is never dead", true, soundSilence},
+		{"S09 interruption", true, soundBargeIn},
 		{"S10 a second opening replaces the first", false, soundReopened},
 		{"S11 the end of the leg", false, soundEnd},
 		{"S12 whole frames only", false, soundWhole},
@@ -264,7 +264,8 @@ func soundOvertaken(s *stage) {
 	go func() { drained <- m.Drain(s.Context()) }()
 	go func() { wrote <- m.WriteFrame(audio.Frame{Samples: callee.Tone(700, 3*time.Second, 8000)}) }()
 	s.wait(100 * ms)
-	if _, err := m.Flush(); err != nil {
+	// How much was heard may be unknown; that it was thrown away may not.
+	if _, err := m.Flush(); err != nil && !errors.Is(err, pbx.ErrUnknown) {
 		s.Fatal(err)
 	}
 	for name, c := range map[string]chan error{"write": wrote, "drain": drained} {
