@@ -2,7 +2,9 @@ package asterisk
 
 import (
 	"errors"
+	"fmt"
 	"io"
+	"slices"
 	"testing"
 	"time"
 
@@ -73,6 +75,49 @@ func TestRealBargeInIsInstantAndExact(t *testing.T) {
 		}
 	}
 	s.nothingLeft()
+}
+
+// The times that a caller notices, over twenty calls one after the other:
+// printed, and bounded loosely enough for a busy machine.
+func TestRealTimesThatACallerNotices(t *testing.T) {
+	a := realAsterisk(t)
+	s := newStage(t, a, talker)
+	var first, place, flush []time.Duration
+	for i := range 20 {
+		began := time.Now()
+		l := s.originate(s.request(fmt.Sprintf("time%d", i)))
+		place = append(place, time.Since(began))
+		next[pbx.Answered](t, l)
+		m, err := l.OpenMedia(t.Context(), audio.FormatULaw)
+		if err != nil {
+			t.Fatal(err)
+		}
+		go func() { _ = m.WriteFrame(audio.Frame{Samples: tone(8000, time.Second)}) }()
+		time.Sleep(150 * time.Millisecond)
+		at := time.Now()
+		if _, err := m.Flush(); err != nil {
+			t.Error(err)
+		}
+		time.Sleep(80 * time.Millisecond)
+		_ = l.Hangup(t.Context(), pbx.CauseNormal)
+		hungup(t, l)
+		calls := s.phone.Calls()
+		r, _ := calls[len(calls)-1].Wait(t.Context())
+		first = append(first, r.FirstSoundAt.Sub(r.AckAt))
+		flush = append(flush, r.LastSoundAt.Sub(at))
+	}
+	for name, d := range map[string][]time.Duration{
+		"originate until it returns": place, "ACK of the answer until the first audible sample": first, "Flush until after the last audible sample": flush,
+	} {
+		slices.Sort(d)
+		t.Logf("%s: median %v, longest of %d %v", name, d[len(d)/2], len(d), d[len(d)-1])
+	}
+	if m := first[len(first)/2]; m > 150*time.Millisecond {
+		t.Errorf("first sound: median %v after the answer", m)
+	}
+	if m := flush[len(flush)/2]; m > 60*time.Millisecond {
+		t.Errorf("barge-in: median %v until silence", m)
+	}
 }
 
 // loudPackets is how much sound arrived in a span, 20 ms a packet.

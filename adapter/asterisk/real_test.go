@@ -19,6 +19,7 @@ import (
 	"go.uber.org/goleak"
 
 	"ringmaster/internal/audio"
+	"ringmaster/internal/campaign"
 	lab "ringmaster/internal/lab/asterisk"
 	"ringmaster/internal/lab/env"
 	"ringmaster/internal/lab/sipphone"
@@ -290,8 +291,9 @@ func (s *stage) nothingLeft() {
 	s.t.Errorf("left on the exchange: %v", left)
 }
 
-// Every row of the table of failures that was measured on 22.10.1.
-func TestRealFailures(t *testing.T) {
+// Every row of the table of failures that was measured on 22.10.1, to one
+// disposition each; and nothing is left of any.
+func TestRow_S2_EveryFailureOnTheRealAsterisk(t *testing.T) {
 	a := realAsterisk(t)
 	s := newStage(t, a, func(user string) sipphone.Script {
 		var code int
@@ -304,6 +306,16 @@ func TestRealFailures(t *testing.T) {
 		486: 17, 600: 17, 404: 1, 604: 1, 480: 19, 408: 18, 403: 21, 603: 21, 410: 22, 484: 28, 487: 127, 488: 58, 606: 58,
 		500: 38, 502: 27, 503: 34, 504: 102,
 	}
+	dispositions := map[campaign.Disposition][]int{
+		campaign.Busy: {486, 600}, campaign.NoAnswer: {480, 408}, campaign.InvalidNumber: {404, 604, 410, 484},
+		campaign.Rejected: {403, 603}, campaign.Congestion: {488, 606, 500, 502, 503, 504},
+	}
+	become := map[int]campaign.Disposition{}
+	for d, codes := range dispositions {
+		for _, code := range codes {
+			become[code] = d
+		}
+	}
 	for _, early := range []bool{false, true} {
 		legs := map[int]pbx.Leg{}
 		for code := range rows {
@@ -315,6 +327,9 @@ func TestRealFailures(t *testing.T) {
 			h := hungup(t, legs[code])
 			if h.SIP != code || h.Q850 != want || h.By != pbx.ByRemote || h.Answered || h.ReasonQ850 != 0 {
 				t.Errorf("early %v: %d: %+v", early, code, h)
+			}
+			if d := campaign.Unanswered(h.SIP, int(h.Q850), int(h.ReasonQ850), false); become[code] != "" && d != become[code] {
+				t.Errorf("%d becomes %s, want %s", code, d, become[code])
 			}
 		}
 		// Local time-out is told apart from the carrier's 480.
@@ -732,7 +747,7 @@ func TestRealPlayRecordMute(t *testing.T) {
 	}
 	for _, side := range []string{"left", "right"} {
 		var b bytes.Buffer
-		if err := s.sw.ari.StoredRecording(t.Context(), rec.Name+"-"+side, &b, 10<<20); err != nil {
+		if err := s.sw.Fetch(t.Context(), rec.Name+"-"+side, &b); err != nil {
 			t.Fatal(err)
 		}
 		w, err := audio.ReadWAV(&b, 10<<20)

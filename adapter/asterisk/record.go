@@ -2,6 +2,7 @@ package asterisk
 
 import (
 	"context"
+	"io"
 	"net/http"
 	"strings"
 	"time"
@@ -165,6 +166,19 @@ func (l *leg) Mute(ctx context.Context, id string, on bool) error {
 		}
 	}
 	return nil
+}
+
+// maxFetch bounds a fetched recording: 24 hours of 8 kHz 16-bit mono.
+const maxFetch = 24 * 3600 * 16000
+
+// Fetch copies a finished recording of the exchange (one track, a WAV file of
+// 8 kHz 16-bit mono) to w. name is Recording.Name, with -left or -right behind
+// it for the tracks of a stereo one.
+func (s *Switch) Fetch(ctx context.Context, name string, w io.Writer) error {
+	if err := checkRecording(pbx.Recording{ID: "x", Name: name}); err != nil {
+		return err
+	}
+	return s.ari.StoredRecording(ctx, name, w, maxFetch)
 }
 
 func printable(id string) string {
