@@ -63,6 +63,7 @@ func (c *compiler) variables(v *val) {
 						d.values = append(d.values, t.text)
 					}
 				}),
+				opt("format", func(v *val) { d.format = c.formatter(v, c.text(v), d.name, d.typ) }),
 				opt("default", func(v *val) { def = v }))
 		}
 		if d.typ == tEnum && len(d.values) == 0 {

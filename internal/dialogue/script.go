@@ -71,6 +71,7 @@ type variable struct {
 	required bool
 	def      string
 	values   []string
+	format   string // how {{name}} is said; empty = by type
 }
 
 type slotDecl struct {

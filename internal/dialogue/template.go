@@ -122,27 +122,39 @@ func (c *compiler) placeholder(v *val, s string) (part, bool) {
 	name, format, _ := strings.Cut(s, "|")
 	p.name, p.format = strings.TrimSpace(name), strings.TrimSpace(format)
 	var typ varType
+	own := ""
 	if d, ok := c.s.vars[p.name]; ok {
-		typ = d.typ
+		typ, own = d.typ, d.format
 	} else if d, ok := c.s.slots[p.name]; ok {
 		p.slot, typ = true, slotType(d.spec.Kind)
 	} else {
 		c.add(v, didYouMean(p.name, c.names()), "{{%s}} is neither a variable nor a slot", clip(p.name, 40))
 		return p, false
 	}
-	if p.format == "" {
+	switch {
+	case p.format == "" && own != "":
+		p.format = own
+	case p.format == "":
 		p.format = defaultFormat(typ)
+	default:
+		p.format = c.formatter(v, p.format, p.name, typ)
 	}
-	takes, ok := formatters()[p.format]
-	if !ok {
-		c.add(v, didYouMean(p.format, keysOf(formatters())), "unknown formatter %q", clip(p.format, 40))
-		return p, false
+	return p, p.format != ""
+}
+
+// formatter checks that there is such a formatter and that it takes the type;
+// empty when not.
+func (c *compiler) formatter(v *val, format, name string, typ varType) string {
+	takes, ok := formatters()[format]
+	switch {
+	case !ok:
+		c.add(v, didYouMean(format, keysOf(formatters())), "unknown formatter %q", clip(format, 40))
+	case takes != nil && !has(takes, typ):
+		c.add(v, "", "formatter %q does not take %s, which is a %s", format, name, typ)
+	default:
+		return format
 	}
-	if takes != nil && !has(takes, typ) {
-		c.add(v, "", "formatter %q does not take %s, which is a %s", p.format, p.name, typ)
-		return p, false
-	}
-	return p, true
+	return ""
 }
 
 func (c *compiler) names() []string {

@@ -38,6 +38,7 @@ func TestZooOfBadScripts(t *testing.T) {
 		{"unknown variable", "您欠的{{amount}}", "您欠的{{amout}}", "\"您欠的", `did you mean "amount"?`},
 		{"unknown formatter", "{{due|when}}", "{{due|wen}}", "\"您欠的", `did you mean "when"?`},
 		{"formatter of another type", "{{due|when}}", "{{tier|when}}", "\"您欠的", "does not take tier"},
+		{"unknown format of a variable", "amount: {type: amount,", "amount: {type: amount, format: amout,", "amout", `did you mean "amount"?`},
 		{"placeholder without end", "您欠的{{amount}}，{{due|when}}", "您欠的{{amount，due", "\"您欠的", "never ends"},
 		{"a value that may be missing", "say: 请注意还款日期。", "say: 请{{name}}注意。", "请{{name}}", "may be missing"},
 		{"a slot that may be unheard", "say: 请注意还款日期。", "say: 请在{{visit|when}}来。", "请在{{visit", "may be missing"},

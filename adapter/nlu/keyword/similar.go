@@ -64,7 +64,7 @@ func (u *Understander) profile(e string) profile {
 }
 
 // calibrated turns a similarity into a confidence on the common scale. The
-// knots were measured on the sentences of keyword_test.go: other people's
+// knots were measured on the sentences of calibration_test.go: other people's
 // ways to say an example lie above 0.45, sentences of other intents that
 // share its words below 0.40.
 func calibrated(sim float64) float64 {
