@@ -8,40 +8,112 @@ import (
 	"ringmaster/internal/dialogue"
 	"ringmaster/internal/nlu"
 	"ringmaster/internal/speech"
+	"ringmaster/internal/turn"
 )
 
 // sound takes what the detector noticed on the customer's side.
 func (r *rules) sound(s State, e Sound) (State, []Effect) {
+	in := turn.Input{At: time.Duration(e.AtMS) * time.Millisecond}
 	switch e.Kind {
 	case SpeechStart:
-		s.Speaking, s.SpeechMS = true, e.AtMS
-		s.clear(dlSilence, dlEndpoint, dlNoWords)
-		if s.Asking { // they go on: what was asked is not the whole
-			s.Asking = false
-			s.clear(dlUnderstand, dlGiveUp)
-		}
+		in.Kind = turn.InSpeechStart
 	case LongSpeech:
-		if s.Saying && !s.protected() {
-			return r.stopSaying(s)
-		}
+		in.Kind = turn.InBargeIn
 	case SpeechEnd:
-		s.Speaking, s.SilentMS = false, e.AtMS
-		if s.words() == "" {
-			s.set(dlNoWords, r.limits.NoWords)
+		in.Kind = turn.InSpeechEnd
+	}
+	return r.floor(s, in)
+}
+
+// floor folds one thing into whose turn it is and acts on what follows.
+func (r *rules) floor(s State, in turn.Input) (State, []Effect) {
+	in.Now = s.Now - s.AnsweredAt
+	before := s.Turn.Said()
+	if s.Turn.Phase == turn.Idle { // it has been taken as a turn
+		before = ""
+	}
+	var ds []turn.Decision
+	s.Turn, ds = turn.Step(s.Turn, r.policy(&s), in)
+	used := s.Turn.Said() != ""
+	for _, d := range ds {
+		used = used || d.Text != ""
+	}
+	if before != "" && !used { // talk beside ours: no answer, but it was said
+		s.theyTurn(before, "", 0)
+	}
+	var all []Effect
+	for _, d := range ds {
+		var fx []Effect
+		s, fx = r.decide(s, d)
+		all = append(all, fx...)
+	}
+	return r.floorDeadline(s), all
+}
+
+func (r *rules) floorDeadline(s State) State {
+	s.clear(dlTurn)
+	if at, ok := s.Turn.Deadline(r.policy(&s)); ok && s.Phase == Talking {
+		s.set(dlTurn, max(0, s.AnsweredAt+at-s.Now))
+	}
+	return s
+}
+
+// policy is what the present line and node permit and expect.
+func (r *rules) policy(s *State) turn.Policy {
+	p := turn.Policy{
+		Protected: s.protected(), MinSpeech: s.Listen.MinBargeIn, Expect: turn.Expect(s.Listen.Expecting),
+		EndSilence: s.Listen.Endpoint, NoInput: s.Listen.Silence, MaxSpeech: s.Listen.MaxSpeech, Settle: r.limits.NoWords,
+	}
+	if s.Stop != dialogue.StopNone { // they want to be gone: no waiting
+		p.EndSilence = 400 * time.Millisecond
+	}
+	return p
+}
+
+// decide acts on a decision about whose turn it is.
+func (r *rules) decide(s State, d turn.Decision) (State, []Effect) {
+	switch d.Verdict {
+	case turn.Yield:
+		return s.stopSaying()
+	case turn.Resume:
+		if d.Text != "" {
+			s.theyTurn(d.Text, "backchannel", 1)
 		}
-		s = r.endpoint(s)
+		return r.resume(s)
+	case turn.Reopened: // they go on: what was asked is not the whole
+		s.Asking = false
+		s.clear(dlUnderstand, dlGiveUp)
+	case turn.NoInput:
+		if s.Keys != "" || s.Asking {
+			s.listen()
+			return s, nil
+		}
+		return r.converse(s, dialogue.Input{Kind: dialogue.Silence})
+	case turn.EndOfTurn, turn.TooLong:
+		return r.ask(s, d.Text)
 	}
 	return s, nil
 }
 
-// protected reports a line that speech alone does not interrupt.
-func (s *State) protected() bool {
-	return s.Line < len(s.Lines) && (s.Lines[s.Line].Protected || s.Lines[s.Line].Disclosure)
+// listen gives the floor to the customer.
+func (s *State) listen() {
+	t := turn.State{Phase: turn.Listening, Since: s.Now - s.AnsweredAt}
+	if s.Turn.Talking {
+		t.Talking, t.Spoke, t.From = true, true, s.Turn.From
+	}
+	s.Turn = t
 }
 
-func (r *rules) stopSaying(s State) (State, []Effect) {
-	s.Saying, s.Suspended, s.Cut = false, true, true
-	s.clear(dlSilence)
+// protected reports a line that speech alone does not interrupt.
+func (s *State) protected() bool {
+	return s.Saying && s.Line < len(s.Lines) && (s.Lines[s.Line].Protected || s.Lines[s.Line].Disclosure)
+}
+
+func (s State) stopSaying() (State, []Effect) {
+	if !s.Saying {
+		return s, nil
+	}
+	s.Saying, s.Suspended = false, true
 	return s, []Effect{StopSaying{}}
 }
 
@@ -58,28 +130,29 @@ func (r *rules) heard(s State, in Input) (State, []Effect) {
 		return s, nil
 	}
 	s.wordTimes(res.Start, res.End)
-	if res.Final {
-		if t := strings.TrimSpace(res.Text); t != "" {
-			s.Finals = append(s.Finals[:len(s.Finals):len(s.Finals)], t)
-		}
-		s.Partial = ""
-	} else {
-		s.Partial = res.Text
-	}
-	if s.Phase != Talking || s.words() == "" {
+	words := turn.Input{Kind: turn.InWords, Text: res.Text, Final: res.Final, Ended: res.SpeechEnd}
+	if s.Phase != Talking { // their last words
+		words.Now = s.Now - s.AnsweredAt
+		s.Turn, _ = turn.Step(s.Turn, turn.Policy{}, words)
 		return s, nil
 	}
-	s.clear(dlNoWords, dlSilence)
 	// Words of urgency silence us on a partial result, protected line or not;
 	// what follows is decided on the final text.
-	stop, _ := dialogue.FindStop(s.words(), r.customer.Language)
-	s.Stop = stop
-	if stop != dialogue.StopNone && s.Saying {
-		var fx []Effect
-		s, fx = r.stopSaying(s)
-		return r.endpoint(s), fx
+	var fx []Effect
+	s.Stop, _ = dialogue.FindStop(s.Turn.Said()+res.Text, r.customer.Language)
+	if s.Stop != dialogue.StopNone && s.Saying {
+		s, fx = s.stopSaying()
+		text := s.Turn
+		s.listen()
+		s.Turn.Text, s.Turn.Partial = text.Text, text.Partial
+		if text.Spoke {
+			s.Turn.Spoke, s.Turn.From, s.Turn.To = true, text.From, text.To
+		}
 	}
-	return r.endpoint(s), nil
+	s, suspect := r.suspectMachine(s)
+	fx = append(fx, suspect...)
+	s, more := r.floor(s, words)
+	return s, append(fx, more...)
 }
 
 // taken strips what an earlier turn has already taken of the same utterance:
@@ -117,11 +190,13 @@ func letters(s string) string {
 	}, s)
 }
 
+// wordTimes notes when the words of this turn were said; without times of the
+// recognizer, by the detector.
 func (s *State) wordTimes(start, end time.Duration) {
-	if end <= 0 { // no times given: by the detector
-		start, end = time.Duration(s.SpeechMS)*time.Millisecond, s.Now-s.AnsweredAt
-		if !s.Speaking && s.SilentMS > s.SpeechMS {
-			end = time.Duration(s.SilentMS) * time.Millisecond
+	if end <= 0 {
+		start, end = s.Turn.From, s.Now-s.AnsweredAt
+		if !s.Turn.Talking && s.Turn.To > s.Turn.From {
+			end = s.Turn.To
 		}
 	}
 	if s.WordsMS[1] == 0 {
@@ -130,84 +205,15 @@ func (s *State) wordTimes(start, end time.Duration) {
 	s.WordsMS[1] = max(s.WordsMS[1], end.Milliseconds())
 }
 
-// endpoint sets when the customer's turn counts as over: sooner after a final
-// result, later where a long answer is expected or the last word is a filler.
-func (r *rules) endpoint(s State) State {
-	if s.Speaking || s.words() == "" {
-		s.clear(dlEndpoint)
-		return s
-	}
-	silence := s.Listen.Endpoint
-	if silence == 0 {
-		silence = endpointSilence(s.Listen.Expecting)
-	}
-	if endsInFiller(s.words()) {
-		silence += 600 * time.Millisecond
-	}
-	if s.Stop != dialogue.StopNone {
-		silence = min(silence, 400*time.Millisecond)
-	}
-	since := s.Now - s.AnsweredAt - time.Duration(s.SilentMS)*time.Millisecond
-	unseen := s.SilentMS <= s.SpeechMS || s.SilentMS < s.WordsMS[0]
-	if unseen { // the detector saw no end of it: count from now
-		since = 0
-	}
-	if s.Partial != "" { // its final is still to come
-		silence = max(silence, r.limits.FinalWait)
-		if unseen {
-			silence = max(silence, 2*r.limits.FinalWait)
-		}
-	}
-	s.set(dlEndpoint, max(0, silence-max(0, since)))
-	return s
-}
-
-// endpointSilence is how much silence ends an answer of a kind.
-func endpointSilence(e dialogue.Expecting) time.Duration {
-	switch e {
-	case dialogue.ExpectYesNo:
-		return 400 * time.Millisecond
-	case dialogue.ExpectChoice:
-		return 600 * time.Millisecond
-	case dialogue.ExpectDigits:
-		return 1500 * time.Millisecond
-	}
-	return 800 * time.Millisecond
-}
-
-func endsInFiller(text string) bool {
-	text = strings.TrimRight(text, " ,，。.…、?？!！")
-	for _, f := range []string{"那个", "就是", "然后", "这个", "因为", "但是", "呃", "额", " um", " uh", " and", " but"} {
-		if strings.HasSuffix(text, f) {
-			return true
-		}
-	}
-	return false
-}
-
-// turnOver acts on a customer's whole turn.
-func (r *rules) turnOver(s State) (State, []Effect) {
-	text := s.words()
-	if text == "" {
-		return r.nothingSaid(s)
-	}
-	if s.Saying && s.protected() && s.Partial != "" && s.Stop == dialogue.StopNone {
-		s.set(dlEndpoint, time.Second) // there is time to wait for the whole of it
+// ask wants to know what was meant by a whole turn.
+func (r *rules) ask(s State, text string) (State, []Effect) {
+	if letters(text) == "" { // there was sound, and no words came of it
+		s.listen()
 		return s, nil
 	}
-	if s.Stop == dialogue.StopNone {
-		switch back := dialogue.Backchannel(text, r.customer.Language); {
-		case s.Saying && (back || s.protected()):
-			s.theyTurn(text, "", 0) // we go on
-			return s, nil
-		case s.Suspended && back:
-			s.theyTurn(text, "backchannel", 1)
-			return r.resume(s)
-		}
-	}
-	var fx []Effect
-	if s.Saying { // words without enough sound to have interrupted us yet
-		s, fx = r.stopSaying(s)
+	s, fx := s.stopSaying()
+	if s.Asking { // they went on while we were filling the time
+		text = s.AskText + text
 	}
 	s.AskID++
 	s.Asking, s.AskText = true, text
@@ -216,23 +222,12 @@ func (r *rules) turnOver(s State) (State, []Effect) {
 	return s, append(fx, Understand{ID: s.AskID, Text: text})
 }
 
-// nothingSaid: there was sound, and no words came of it.
-func (r *rules) nothingSaid(s State) (State, []Effect) {
-	if s.Saying || s.Speaking || s.Asking || s.words() != "" {
-		return s, nil
-	}
-	if s.Suspended { // a false interruption
-		return r.resume(s)
-	}
-	return r.afterSaid(s)
-}
-
 func (r *rules) understood(s State, in Input) (State, []Effect) {
 	if !s.Asking || in.ID != s.AskID {
 		return s, nil // it was overtaken by more words
 	}
 	s.Asking = false
-	s.clear(dlUnderstand, dlGiveUp, dlEndpoint, dlNoWords)
+	s.clear(dlUnderstand, dlGiveUp)
 	answer := nlu.Answer{}
 	if in.Answer != nil {
 		answer = *in.Answer
@@ -243,8 +238,7 @@ func (r *rules) understood(s State, in Input) (State, []Effect) {
 	}
 	text := s.AskText
 	s.theyTurn(text, answer.Intent, answer.Confidence)
-	s, fx := r.interruptWith(s, dialogue.Input{Kind: dialogue.Heard, Text: text, Answer: answer})
-	return s, fx
+	return r.interruptWith(s, dialogue.Input{Kind: dialogue.Heard, Text: text, Answer: answer})
 }
 
 // filler fills the silence while understanding is slow.
@@ -269,10 +263,9 @@ func (r *rules) key(s State, digit string) (State, []Effect) {
 		return s, nil
 	}
 	var fx []Effect
-	if s.Saying && !s.protected() {
-		s, fx = r.stopSaying(s)
+	if !s.protected() {
+		s, fx = s.stopSaying()
 	}
-	s.clear(dlSilence)
 	if k.End != 0 && digit == string(rune(k.End)) {
 		s, more := r.keysDone(s)
 		return s, append(fx, more...)
@@ -295,7 +288,7 @@ func (r *rules) keysDone(s State) (State, []Effect) {
 	s.Keys = ""
 	s.clear(dlKeys)
 	if digits == "" {
-		return r.afterSaid(s)
+		return s, nil
 	}
 	return r.interruptWith(s, dialogue.Input{Kind: dialogue.KeysPressed, Digits: digits})
 }

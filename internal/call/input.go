@@ -83,6 +83,7 @@ type LineReport struct {
 	Line     string `json:"line"`
 	StartMS  int64  `json:"start_ms"`
 	EndMS    int64  `json:"end_ms"`
+	LengthMS int64  `json:"length_ms,omitempty"` // of what is left to be said; 0 = not known yet
 	Complete bool   `json:"complete"`
 	Heard    string `json:"heard,omitempty"` // the words that were really heard
 	Fault    string `json:"fault,omitempty"`

@@ -169,14 +169,23 @@ func (s *speaker) perform(ctx context.Context, j *job) {
 // sayLine says j's present line from j.from and reports what was heard of it.
 func (s *speaker) sayLine(ctx context.Context, j *job) LineReport {
 	line := j.lines[j.index]
-	r := LineReport{Say: j.say, Index: j.index, Line: line.ID, Resumed: j.resumed, StartMS: s.clock()}
-	s.report(InLineStarted, r)
+	r := LineReport{Say: j.say, Index: j.index, Line: line.ID, Resumed: j.resumed}
 	format := s.media.Format()
+	syn, err := s.open(ctx, j, line)
+	if syn != nil {
+		defer func() { _ = syn.Close() }()
+	}
+	r.StartMS = s.clock()
 	before, from := s.media.Played(), j.from
-	err := s.stream(ctx, j, line)
 	if err == nil {
-		if err = s.media.Drain(ctx); err != nil {
-			err = fmt.Errorf("%w: %w", errMedia, err)
+		if j.whole {
+			r.LengthMS = format.Duration(int64(len(j.audio) - j.from)).Milliseconds()
+		}
+		s.report(InLineStarted, r)
+		if err = s.stream(ctx, j, syn); err == nil {
+			if err = s.media.Drain(ctx); err != nil {
+				err = fmt.Errorf("%w: %w", errMedia, err)
+			}
 		}
 	}
 	r.EndMS = s.clock()
@@ -199,28 +208,48 @@ func (s *speaker) sayLine(ctx context.Context, j *job) LineReport {
 	return r
 }
 
-// stream synthesizes what is missing and writes everything from j.from on.
-func (s *speaker) stream(ctx context.Context, j *job, line dialogue.Line) error {
-	format := s.media.Format()
-	frame := format.FrameSamples()
-	var syn speech.Synthesis
-	if !j.whole {
-		var err error
-		syn, err = s.synth.Synthesize(ctx, speech.Utterance{Text: line.Text, Language: line.Language, Voice: line.Voice, Format: format})
-		if err != nil {
-			return err
-		}
-		defer func() { _ = syn.Close() }()
-		j.audio = j.audio[:0]
+// open starts the synthesis of a line whose audio is not there yet, and takes
+// what is ready at once: a cached prompt is whole before its first frame, so
+// that its length is known.
+func (s *speaker) open(ctx context.Context, j *job, line dialogue.Line) (speech.Synthesis, error) {
+	if j.whole {
+		return nil, nil
 	}
-	chunk := make([]int16, frame*5)
-	for pos := j.from; ; {
+	syn, err := s.synth.Synthesize(ctx, speech.Utterance{Text: line.Text, Language: line.Language, Voice: line.Voice, Format: s.media.Format()})
+	if err != nil {
+		return nil, err
+	}
+	j.audio = j.audio[:0]
+	for start := time.Now(); !j.whole; {
+		began := time.Now()
+		if err := j.more(syn); err != nil {
+			return syn, err
+		}
+		if time.Since(began) > 2*time.Millisecond || time.Since(start) > 20*time.Millisecond {
+			break
+		}
+	}
+	return syn, ctx.Err()
+}
+
+// more reads some of the synthesis.
+func (j *job) more(syn speech.Synthesis) error {
+	var chunk [800]int16
+	n, err := syn.Read(chunk[:])
+	j.audio = append(j.audio, chunk[:n]...)
+	if errors.Is(err, io.EOF) {
+		j.whole, j.marks = true, syn.Marks()
+		return nil
+	}
+	return err
+}
+
+// stream writes everything from j.from on, synthesizing what is missing.
+func (s *speaker) stream(ctx context.Context, j *job, syn speech.Synthesis) error {
+	frame := s.media.Format().FrameSamples()
+	for pos := j.from; ; pos += frame {
 		for !j.whole && len(j.audio) < pos+frame {
-			n, err := syn.Read(chunk)
-			j.audio = append(j.audio, chunk[:n]...)
-			if errors.Is(err, io.EOF) {
-				j.whole, j.marks = true, syn.Marks()
-			} else if err != nil {
+			if err := j.more(syn); err != nil {
 				return err
 			}
 			if ctx.Err() != nil {
@@ -233,7 +262,6 @@ func (s *speaker) stream(ctx context.Context, j *job, line dialogue.Line) error 
 		if err := s.write(ctx, j.audio[pos:min(pos+frame, len(j.audio))], frame); err != nil {
 			return err
 		}
-		pos += frame
 	}
 }
 

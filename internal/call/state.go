@@ -6,6 +6,7 @@ import (
 	"ringmaster/internal/campaign"
 	"ringmaster/internal/dialogue"
 	"ringmaster/internal/pbx"
+	"ringmaster/internal/turn"
 )
 
 // Phase of a call; docs/call.md draws the chart.
@@ -27,9 +28,8 @@ const (
 // Deadlines of a call, by name.
 const (
 	dlRing       = "ring"       // the exchange never told the end of ringing
-	dlSilence    = "silence"    // the customer says nothing
-	dlEndpoint   = "endpoint"   // the customer's turn is over
-	dlNoWords    = "no_words"   // there was sound but no words
+	dlTurn       = "turn"       // a limit of turn taking: end of turn, no words, no input
+	dlMachine    = "machine"    // a long greeting that went on until now
 	dlUnderstand = "understand" // NLU is late: say a filler
 	dlGiveUp     = "give_up"    // NLU is too late: go on without
 	dlKeys       = "keys"       // no further key
@@ -64,16 +64,12 @@ type State struct {
 	Mute      bool
 
 	// What they say.
-	Speaking  bool
-	SpeechMS  int64 // start of the present or last stretch of speech
-	SilentMS  int64 // its end
-	Finals    []string
-	Partial   string
+	Turn      turn.State
 	WordsMS   [2]int64 // start and end of the words so far
 	TakenMS   int64    // a turn was taken on a partial result that ended here
 	TakenText string
 	Stop      dialogue.Stop
-	Cut       bool // this utterance interrupted us
+	Suspect   bool // it may be a machine
 	LastHeard *LineReport
 	Keys      string
 	Deaf      bool

@@ -8,6 +8,7 @@ import (
 	"ringmaster/internal/dialogue"
 	"ringmaster/internal/nlu"
 	"ringmaster/internal/pbx"
+	"ringmaster/internal/turn"
 )
 
 // rules is everything that a call's decisions depend on besides its inputs.
@@ -34,7 +35,6 @@ type Limits struct {
 	Filler      time.Duration // understanding may take so long in silence
 	GiveUp      time.Duration // and so long at all
 	NoWords     time.Duration // sound without words, until it counts as nothing
-	FinalWait   time.Duration // how long a missing final is waited for
 	LinkAway    time.Duration // a live call survives so long without its link
 	MediaOpen   time.Duration
 	ReleaseWait time.Duration
@@ -44,7 +44,7 @@ type Limits struct {
 func DefaultLimits() Limits {
 	return Limits{
 		Ring: 30 * time.Second, Duration: 10 * time.Minute, Filler: 900 * time.Millisecond, GiveUp: 3 * time.Second,
-		NoWords: 800 * time.Millisecond, FinalWait: 700 * time.Millisecond, LinkAway: 20 * time.Second,
+		NoWords: 800 * time.Millisecond, LinkAway: 20 * time.Second,
 		MediaOpen: 3 * time.Second, ReleaseWait: 5 * time.Second,
 	}
 }
@@ -264,7 +264,9 @@ func (r *rules) ended(s State, h pbx.Hungup) (State, []Effect) {
 func (r *rules) conclude(s State) State {
 	o := &s.Outcome
 	o.EndedAt = r.start.Add(s.Now)
-	if text := s.words(); text != "" { // their last words, never answered
+	if s.Asking { // their last words, never answered
+		s.theyTurn(s.AskText, "", 0)
+	} else if text := s.Turn.Said(); text != "" && s.Turn.Phase != turn.Idle {
 		s.theyTurn(text, "", 0)
 	}
 	switch {

@@ -2,13 +2,13 @@ package call
 
 import (
 	"fmt"
-	"strings"
 	"time"
 
 	"ringmaster/internal/campaign"
 	"ringmaster/internal/dialogue"
 	"ringmaster/internal/nlu"
 	"ringmaster/internal/pbx"
+	"ringmaster/internal/turn"
 )
 
 // talk decides what follows from what is said, heard and understood.
@@ -19,7 +19,9 @@ func (r *rules) talk(s State, in Input) (State, []Effect) {
 			return s, nil
 		}
 		s.Line = in.Line.Index
-		return s, []Effect{Attend{MinBargeIn: s.Listen.MinBargeIn, Protected: s.protected()}}
+		attend := Attend{MinBargeIn: s.Listen.MinBargeIn, Protected: s.protected()}
+		s, fx := r.floor(s, turn.Input{Kind: turn.InPlaying, Length: time.Duration(in.Line.LengthMS) * time.Millisecond})
+		return s, append([]Effect{attend}, fx...)
 	case InLineEnded:
 		return r.lineEnded(s, *in.Line)
 	case InHeard:
@@ -28,7 +30,7 @@ func (r *rules) talk(s State, in Input) (State, []Effect) {
 		if s.Phase == Transferring {
 			s.Phase = HandedOver
 			s.Outcome.Disposition, s.Outcome.Reason = campaign.Transferred, "handed_over"
-			s.clear(dlSilence, dlEndpoint, dlNoWords, dlUnderstand, dlGiveUp, dlKeys, dlDuration)
+			s.clear(dlTurn, dlMachine, dlUnderstand, dlGiveUp, dlKeys, dlDuration)
 			return s, []Effect{RecordOn{}}
 		}
 		return s, nil
@@ -57,21 +59,9 @@ func (r *rules) talk(s State, in Input) (State, []Effect) {
 	case InKey:
 		return r.key(s, in.Text)
 	case InMachine:
-		s.Outcome.AMD = machineName(in.Machine)
-		if s.Outcome.AMD != "voicemail" {
-			return s, nil
-		}
-		return r.interruptWith(s, dialogue.Input{Kind: dialogue.Machine, Reason: in.Machine})
+		return r.machine(s, in.Machine)
 	}
 	return s, nil
-}
-
-func machineName(verdict string) string {
-	switch verdict {
-	case "greeting", "beep":
-		return "voicemail"
-	}
-	return verdict
 }
 
 func (r *rules) talkTimer(s State, name string) (State, []Effect) {
@@ -79,15 +69,13 @@ func (r *rules) talkTimer(s State, name string) (State, []Effect) {
 		return s, nil
 	}
 	switch name {
-	case dlSilence:
-		if s.Saying || s.Speaking || s.Asking {
-			return s, nil
+	case dlTurn:
+		return r.floor(s, turn.Input{Kind: turn.InTick})
+	case dlMachine:
+		if s.Suspect && s.Turn.Talking {
+			return r.isMachine(s, "greeting")
 		}
-		return r.converse(s, dialogue.Input{Kind: dialogue.Silence})
-	case dlEndpoint:
-		return r.turnOver(s)
-	case dlNoWords:
-		return r.nothingSaid(s)
+		s.Suspect = false
 	case dlUnderstand:
 		return r.filler(s)
 	case dlGiveUp:
@@ -110,7 +98,7 @@ func (r *rules) perform(s State, mv dialogue.Move) (State, []Effect) {
 	if mv.Resume {
 		return r.resume(s)
 	}
-	s.clear(dlSilence, dlKeys)
+	s.clear(dlKeys)
 	s.Listen, s.After = mv.Listen, mv
 	s.Suspended = false
 	if len(mv.Lines) == 0 {
@@ -132,13 +120,13 @@ func (r *rules) afterSaid(s State) (State, []Effect) {
 		return r.hangup(s, pbx.CauseNormal, end.Disposition, end.Reason)
 	case s.After.Transfer != nil:
 		s.Phase = Transferring
-		s.Finals, s.Partial = nil, ""
+		s.clear(dlTurn)
 		return s, []Effect{HandOver{To: *s.After.Transfer}}
 	}
-	if s.Listen.Silence > 0 && !s.Speaking {
-		s.set(dlSilence, s.Listen.Silence)
+	if s.Turn.Phase != turn.Listening {
+		s.listen()
 	}
-	return s, nil
+	return r.floorDeadline(s), nil
 }
 
 // converse gives the dialogue an input and performs its move.
@@ -159,6 +147,7 @@ func (r *rules) interruptWith(s State, in dialogue.Input) (State, []Effect) {
 	if s.Saying {
 		s.Saying = false
 		fx = append(fx, StopSaying{})
+		s.listen()
 	}
 	s, more := r.converse(s, in)
 	return s, append(fx, more...)
@@ -166,7 +155,8 @@ func (r *rules) interruptWith(s State, in dialogue.Input) (State, []Effect) {
 
 func (r *rules) resume(s State) (State, []Effect) {
 	if !s.Suspended {
-		return r.afterSaid(s)
+		s.listen()
+		return r.floorDeadline(s), nil
 	}
 	s.Suspended, s.Saying = false, true
 	return s, []Effect{ResumeSaying{}}
@@ -200,9 +190,16 @@ func (r *rules) lineEnded(s State, l LineReport) (State, []Effect) {
 		return s, nil // it ended in the moment in which it was interrupted
 	}
 	s.Saying = false
-	if l.Say == s.FillerSay {
-		return s, nil
+	s, fx := r.floor(s, turn.Input{Kind: turn.InPlayed})
+	if l.Say == s.FillerSay || s.Phase != Talking || s.Saying {
+		return s, fx
 	}
+	s, more := r.said(s)
+	return s, append(fx, more...)
+}
+
+// said tells the dialogue that its lines were heard, and does what follows.
+func (r *rules) said(s State) (State, []Effect) {
 	done := s.After
 	s.LastHeard = nil
 	var mv dialogue.Move
@@ -300,17 +297,8 @@ func (s *State) theyTurn(text string, intent nlu.Intent, confidence float64) {
 	turns := s.Outcome.Turns
 	s.Outcome.Turns = append(turns[:len(turns):len(turns)], campaign.Turn{
 		Seq: len(turns) + 1, Side: campaign.Them, Text: text, StartMS: s.WordsMS[0], EndMS: s.WordsMS[1],
-		Node: s.After.Node, Intent: string(intent), Confidence: confidence, Interrupted: false,
+		Node: s.After.Node, Intent: string(intent), Confidence: confidence,
 	})
-	s.TakenMS, s.TakenText = 0, ""
-	if s.Partial != "" {
-		s.TakenMS, s.TakenText = s.WordsMS[1], s.Partial
-	}
-	s.Finals, s.Partial, s.WordsMS, s.Stop, s.Cut = nil, "", [2]int64{}, dialogue.StopNone, false
-}
-
-// words is what they have said in this turn so far.
-func (s *State) words() string {
-	parts := append(append([]string(nil), s.Finals...), s.Partial)
-	return strings.TrimSpace(strings.Join(parts, ""))
+	s.TakenMS, s.TakenText = s.WordsMS[1], text
+	s.WordsMS, s.Stop = [2]int64{}, dialogue.StopNone
 }
