@@ -36,8 +36,24 @@ func tierOf(i nlu.Intent) int {
 // entry of the lexicon: whole is a pattern for a clause that says nothing
 // else; phrases are looked for anywhere.
 type entry struct {
-	whole   *regexp.Regexp
+	whole   *pattern
 	phrases []string
+}
+
+// pattern is a regular expression with the characters that it can match, so
+// that most clauses are told apart without running it.
+type pattern struct {
+	re    *regexp.Regexp
+	runes map[rune]bool
+}
+
+func (p *pattern) match(clause string) bool {
+	for _, r := range clause {
+		if r != ' ' && !p.runes[r] {
+			return false
+		}
+	}
+	return p.re.MatchString(clause)
 }
 
 func words(s string) []string {
@@ -56,8 +72,12 @@ const (
 	trail = `(?:啊|呀|吧|的|了|嘛|啦|喇|哦|喔|哈|呢|咯|嘅|先| please| thanks| thank you|谢谢|多谢|麻烦你?|麻烦您| then| sure)*`
 )
 
-func whole(alternatives string) *regexp.Regexp {
-	return regexp.MustCompile(`^` + lead + `(?:` + alternatives + `)(?: ?(?:` + alternatives + `))*` + trail + `$`)
+func whole(alternatives string) *pattern {
+	p := &pattern{re: regexp.MustCompile(`^` + lead + `(?:` + alternatives + `)(?: ?(?:` + alternatives + `))*` + trail + `$`), runes: map[rune]bool{}}
+	for _, r := range lead + alternatives + trail {
+		p.runes[r] = true
+	}
+	return p
 }
 
 // lexicon is what is known without being told.
@@ -157,7 +177,7 @@ func lexical(s string, i nlu.Intent) (hit, bool) {
 	at := 0
 	for _, c := range strings.SplitAfter(s, "|") {
 		clause := strings.Trim(c, "| ")
-		if e.whole != nil && clause != "" && e.whole.MatchString(clause) {
+		if e.whole != nil && clause != "" && e.whole.match(clause) {
 			best, found = hit{conf: 0.93, length: weight(clause), end: at + len(clause), why: "says " + brief(clause)}, true
 		}
 		at += len(c)

@@ -42,7 +42,7 @@ func (f *found) widen(from, to int) {
 // vague (晚点, 过会儿) or past is nothing, rather than a guess; only kind date
 // takes the past, for 昨天.
 func when(s, kind string, now time.Time) (string, int, int, bool) {
-	if now.IsZero() {
+	if now.IsZero() || !timely(s) {
 		return "", 0, 0, false
 	}
 	var at found
@@ -86,6 +86,11 @@ func when(s, kind string, now time.Time) (string, int, int, bool) {
 		return t.Format("2006-01-02T15:04"), at.from, at.to, true
 	}
 	return "", 0, 0, false
+}
+
+// timely: without one of these characters no time is named in Chinese.
+func timely(s string) bool {
+	return strings.ContainsAny(s, "0123456789天日月周号点时晚早午后夜末拜期钟晨朝昼") || strings.ContainsAny(s, "abcdefghijklmnopqrstuvwxyz")
 }
 
 func sameDay(a, b time.Time) bool { return a.YearDay() == b.YearDay() && a.Year() == b.Year() }
