@@ -73,7 +73,9 @@ type Exchange struct {
 	closed     bool
 	refusing   atomic.Bool
 	stats      audioStats
-	rungNumber map[string]int
+	rungNumber map[string]int // by number: the choice of a mix
+	rung       map[RingKey]*ringBook
+	twice      map[string]int // channel ids that rang more than once
 }
 
 // Start listens at addr ("127.0.0.1:0") and serves until Close.
@@ -94,7 +96,7 @@ func Start(cfg Config, addr string) (*Exchange, error) {
 	ex := &Exchange{
 		cfg: cfg, listener: l, stopped: make(chan struct{}), cast: cfg.Cast,
 		rand:       rand.New(rand.NewPCG(cfg.Seed, 1)), //nolint:gosec // a seed must give the same run again
-		rungNumber: map[string]int{},
+		rungNumber: map[string]int{}, rung: map[RingKey]*ringBook{}, twice: map[string]int{},
 	}
 	ex.counters.Outcomes = map[string]int64{}
 	ex.reset()

@@ -142,7 +142,7 @@ func TestFaultsOverHTTP(t *testing.T) {
 		t.Fatalf("%v %v", resp, err)
 	}
 	_ = resp.Body.Close()
-	for _, path := range []string{"stats", "calls"} {
+	for _, path := range []string{"stats", "calls", "rings"} {
 		resp, err := http.Get("http://" + ex.Addr() + "/twin/" + path)
 		if err != nil || resp.StatusCode != http.StatusOK || resp.Header.Get("Content-Type") != "application/json" {
 			t.Errorf("%s: %v %v", path, resp, err)
@@ -153,4 +153,33 @@ func TestFaultsOverHTTP(t *testing.T) {
 		t.Errorf("%+v", s)
 	}
 	http.DefaultClient.CloseIdleConnections()
+}
+
+// A call that is placed twice shows: the second ring of one channel id.
+func TestRingsAreCounted(t *testing.T) {
+	ex := start(t, Config{})
+	ex.Callee("busy", callee.Script{Reject: 486})
+	c := connect(t, ex, "a")
+	place := func(id, try string) {
+		code, _ := c.ask("POST", "/channels?endpoint=PJSIP/busy@lab&app=a&channelId="+id,
+			`{"variables":{"RINGMASTER_TAG":"contact-1","PJSIP_HEADER(add,X-Try)":"`+try+`"}}`)
+		if code != http.StatusOK {
+			t.Fatal(code)
+		}
+		c.gone(id)
+		eventually(t, "the channel is gone", func() bool { return ex.Stats().Live == 0 })
+	}
+	place("one", "1")
+	place("two", "2")
+	if s := ex.Stats(); len(s.RungTwice) != 0 {
+		t.Errorf("%v", s.RungTwice)
+	}
+	place("two", "2")
+	if s := ex.Stats(); s.RungTwice["two"] != 2 || len(s.RungTwice) != 1 {
+		t.Errorf("%v", s.RungTwice)
+	}
+	want := RingCount{RingKey{"contact-1", "busy", "2"}, 2, 1}
+	if r := ex.Rings(); len(r) != 2 || r[1] != want {
+		t.Errorf("%+v", r)
+	}
 }

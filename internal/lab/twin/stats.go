@@ -5,6 +5,7 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"ringmaster/internal/lab/twin/callee"
@@ -60,6 +61,17 @@ func (c *counters) heard(r *callee.Record) {
 func (ex *Exchange) keep(c *Call) {
 	ex.counters.Rings++
 	ex.calls = append(ex.calls, c)
+	b := ex.rung[c.key()]
+	if b == nil && len(ex.rung) < maxRingKeys {
+		b = &ringBook{ids: map[string]int{}}
+		ex.rung[c.key()] = b
+	}
+	if b != nil {
+		b.rings++
+		if b.ids[c.ID]++; b.ids[c.ID] > 1 {
+			ex.twice[c.ID] = b.ids[c.ID]
+		}
+	}
 	if len(ex.calls) > 2*ex.cfg.MaxCalls {
 		ex.calls = slices.Clone(ex.calls[len(ex.calls)-ex.cfg.MaxCalls:])
 	}
@@ -113,10 +125,55 @@ type Stats struct {
 	Late        int64            `json:"clock_late"`
 	LostTicks   int64            `json:"clock_lost"`
 	MaxLagMS    int64            `json:"clock_max_lag_ms"`
-	// RingsBy counts rings by who was called for what: the task (variable or
-	// header), the number, and the channel id. More than one ring of one
-	// channel id is a call that was placed twice.
-	RingsBy map[string]int `json:"rings_by_channel_twice,omitempty"`
+	// RungTwice are channel ids that rang more than once, with how often: calls
+	// that were placed twice.
+	RungTwice map[string]int `json:"rung_twice,omitempty"`
+}
+
+// RingKey says what a call was for: the tag that the controller gave it (the
+// variable RINGMASTER_TAG, or the header X-Tag), the number, and the try (the
+// header X-Try), as far as they were given.
+type RingKey struct {
+	Tag    string `json:"tag,omitempty"`
+	Number string `json:"number"`
+	Try    string `json:"try,omitempty"`
+}
+
+// RingCount is how often that rang, and under how many channel ids.
+type RingCount struct {
+	RingKey
+	Rings    int `json:"rings"`
+	Channels int `json:"channels"`
+}
+
+// maxRingKeys bounds the books of rings; beyond it new keys are not counted.
+const maxRingKeys = 200000
+
+type ringBook struct {
+	rings int
+	ids   map[string]int
+}
+
+func (c *Call) key() RingKey {
+	k := RingKey{Tag: c.Variables["RINGMASTER_TAG"], Number: c.Number, Try: c.Headers["X-Try"]}
+	if k.Tag == "" {
+		k.Tag = c.Headers["X-Tag"]
+	}
+	return k
+}
+
+// Rings counts every ring since the start, by what it was for.
+func (ex *Exchange) Rings() []RingCount {
+	ex.mu.Lock()
+	defer ex.mu.Unlock()
+	out := make([]RingCount, 0, len(ex.rung))
+	for k, b := range ex.rung {
+		out = append(out, RingCount{RingKey: k, Rings: b.rings, Channels: len(b.ids)})
+	}
+	slices.SortFunc(out, func(a, b RingCount) int {
+		return strings.Compare(a.Tag+"\x00"+a.Number+"\x00"+a.Try, b.Tag+"\x00"+b.Number+"\x00"+b.Try)
+	})
+	return out
 }
 
 // Stats is a snapshot.
@@ -146,12 +203,7 @@ func (ex *Exchange) Stats() Stats {
 			s.LiveUp++
 		}
 	}
-	rung := map[string]int{}
-	for _, call := range ex.calls {
-		rung[call.ID]++
-	}
-	maps.DeleteFunc(rung, func(_ string, n int) bool { return n < 2 })
-	s.RingsBy = rung
+	s.RungTwice = maps.Clone(ex.twice)
 	return s
 }
 
@@ -201,7 +253,8 @@ func (c *Call) json() callJSON {
 	return j
 }
 
-// controlRoutes are the twin's own: /twin/stats, /twin/calls, /twin/faults.
+// controlRoutes are the twin's own: /twin/stats, /twin/calls, /twin/rings,
+// /twin/faults, /twin/ring.
 func (ex *Exchange) controlRoutes(mux *http.ServeMux) {
 	guard := func(f http.HandlerFunc) http.HandlerFunc {
 		return func(w http.ResponseWriter, r *http.Request) {
@@ -220,6 +273,7 @@ func (ex *Exchange) controlRoutes(mux *http.ServeMux) {
 		}
 		answer(w, http.StatusOK, out)
 	}))
+	mux.HandleFunc("GET /twin/rings", guard(func(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusOK, ex.Rings()) }))
 	mux.HandleFunc("POST /twin/faults", guard(ex.serveFault))
 	mux.HandleFunc("POST /twin/ring", guard(ex.serveRing))
 }
