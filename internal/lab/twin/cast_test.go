@@ -2,6 +2,7 @@ package twin
 
 import (
 	"errors"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -146,4 +147,25 @@ func FuzzMediaCommand(f *testing.F) {
 			m.play(&p)
 		}
 	})
+}
+
+// The example in doc.go is a file that works.
+func TestDocumentedExample(t *testing.T) {
+	src, err := os.ReadFile("doc.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var file strings.Builder
+	for line := range strings.Lines(string(src)) {
+		if text, ok := strings.CutPrefix(line, "//\t"); ok {
+			file.WriteString(text)
+		}
+	}
+	c, err := ParseCast([]byte(file.String()), mute)
+	if err != nil || len(c.Rules) != 5 {
+		t.Fatalf("%d rules, %v", len(c.Rules), err)
+	}
+	if s := c.number("138", 1, 1); len(s.Steps) != 9 || len(s.Early) != 1 {
+		t.Errorf("%+v", s)
+	}
 }

@@ -43,11 +43,11 @@
 //	      - hangup: {cause: 16}  # or again: true, to begin anew
 //	    limit: 60s               # hangs up so long after the answer
 //	    noise: 60                # peak level of the line's noise
-//	  - {number: busy, busy: true}          # or decline: true, reject: 503
+//	  - {name: engaged, number: busy, busy: true}   # or decline: true, reject: 503
 //	  - {number: silent, never: true}       # rings until the caller gives up
 //	  - {number: dead, never: true, silent: true}   # not even that
 //	  - number: "2*"
-//	    mix: [{weight: 3, as: patient}, {weight: 1, as: other}]
+//	    mix: [{weight: 3, as: patient}, {weight: 1, as: engaged}]
 //
 // # Its own interface
 //
