@@ -92,7 +92,7 @@ func (l *leg) Hangup(ctx context.Context, cause pbx.Cause) error {
 
 // hangupByUs ends a leg of our own making, in the background.
 func (l *leg) hangupByUs(cause pbx.Cause) {
-	l.sw.work.Go(func() {
+	l.sw.spawn(func() {
 		ctx, cancel := l.sw.background()
 		defer cancel()
 		_ = l.Hangup(ctx, cause)
@@ -235,6 +235,20 @@ func (l *leg) reviewPlayback(ctx context.Context, id string) {
 	}
 	if pb = l.takePlayback(id); pb != nil {
 		l.emit(pbx.PlaybackEnded{At: time.Now(), ID: id, Stopped: pb.stopped, Err: errPlaybackLost})
+	}
+}
+
+// stopPlaybacks ends what is being played to a leg that goes to somebody else:
+// commands that move it would wait for the end.
+func (l *leg) stopPlaybacks(ctx context.Context) {
+	l.mu.Lock()
+	ids := make([]string, 0, len(l.plays))
+	for id := range l.plays {
+		ids = append(ids, id)
+	}
+	l.mu.Unlock()
+	for _, id := range ids {
+		_ = l.Stop(ctx, id)
 	}
 }
 

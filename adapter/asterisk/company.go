@@ -146,6 +146,8 @@ func (l *leg) connect(ctx context.Context, other *leg) error {
 	if err := l.join(ctx); err != nil {
 		return err
 	}
+	l.stopPlaybacks(ctx)
+	other.stopPlaybacks(ctx)
 	l.mu.Lock()
 	m := l.media
 	l.mu.Unlock()

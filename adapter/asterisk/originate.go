@@ -263,20 +263,11 @@ func (s link) stranger(e *ari.Event) {
 }
 
 func (s *Switch) endStranger(id string) {
-	s.mu.Lock()
-	held := s.legs[id] != nil || s.stopped
-	if !held {
-		s.work.Add(1)
-	}
-	s.mu.Unlock()
-	if held {
+	if s.find(id) != nil {
 		return
 	}
-	defer s.work.Done()
-	ctx, cancel := s.background()
-	defer cancel()
 	s.log.Warn("asterisk: a leg that nobody holds was answered and is ended", "leg", id)
-	_ = s.ari.Hangup(ctx, id, pbx.CauseTemporary)
+	s.hangupLater(id, pbx.CauseTemporary)
 }
 
 // inboundCall hands a ringing call to Accept.
@@ -311,7 +302,7 @@ func (s link) inboundCall(e *ari.Event) {
 
 // hangupLater hangs up without holding the reader.
 func (s *Switch) hangupLater(id string, cause pbx.Cause) {
-	s.work.Go(func() {
+	s.spawn(func() {
 		ctx, cancel := s.background()
 		defer cancel()
 		_ = s.ari.Hangup(ctx, id, cause)

@@ -12,7 +12,9 @@ import (
 	lab "ringmaster/internal/lab/asterisk"
 	"ringmaster/internal/lab/env"
 	"ringmaster/internal/lab/sipphone"
+	"ringmaster/internal/lab/twin/callee"
 	"ringmaster/internal/pbx"
+	"ringmaster/internal/phone"
 )
 
 // The fallbacks carry sound both ways, exactly, too.
@@ -296,6 +298,136 @@ func TestRealQueue(t *testing.T) {
 	if h := hungup(t, l); !h.Answered || h.By != pbx.ByLocal {
 		t.Errorf("%+v", h)
 	}
+	s.nothingLeft()
+}
+
+// power is how much of what a phone heard is a tone of hz, 0 to 1.
+func power(c *sipphone.Call, hz float64) float64 {
+	heard := c.Heard().Samples
+	sum, n := 0.0, 0
+	for at := 0; at+callee.FrameSamples <= len(heard); at += callee.FrameSamples {
+		if f := heard[at : at+callee.FrameSamples]; callee.Audible(f) {
+			sum += callee.Power(f, hz)
+			n++
+		}
+	}
+	return sum / float64(max(1, n))
+}
+
+// A supervisor whispers: the agent hears him, the customer does not.
+func TestRealWhisper(t *testing.T) {
+	t.Parallel()
+	a := realAsterisk(t)
+	says := map[string]float64{"customer": 600, "agent": 1000, "boss": 1500}
+	s := newStage(t, a, func(user string) sipphone.Script {
+		return sipphone.Script{sipphone.Answer(0), sipphone.Forever(sipphone.Speak(callee.Tone(says[user], 200*time.Millisecond, 8000)), sipphone.Silence(40*time.Millisecond))}
+	})
+	legs := map[string]pbx.Leg{}
+	for who := range says {
+		legs[who] = s.originate(s.request(who))
+		next[pbx.Answered](t, legs[who])
+	}
+	if err := legs["customer"].Bridge(t.Context(), legs["agent"].ID()); err != nil {
+		t.Fatal(err)
+	}
+	if err := legs["agent"].Monitor(t.Context(), legs["boss"].ID(), pbx.Whisper); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(1500 * time.Millisecond)
+	for _, l := range legs {
+		_ = l.Hangup(t.Context(), pbx.CauseNormal)
+		hungup(t, l)
+	}
+	for _, c := range s.phone.Calls() {
+		_, _ = c.Wait(t.Context())
+		got := fmt.Sprintf("customer %.2f, agent %.2f, boss %.2f", power(c, 600), power(c, 1000), power(c, 1500))
+		t.Logf("%s hears %s", c.User(), got)
+		switch c.User() {
+		case "customer":
+			if power(c, 1500) > 0.1 || power(c, 1000) < 0.5 {
+				t.Errorf("the customer hears %s", got)
+			}
+		case "agent":
+			if power(c, 1500) < 0.1 || power(c, 600) < 0.1 {
+				t.Errorf("the agent hears %s", got)
+			}
+		case "boss":
+			if power(c, 600) < 0.1 || power(c, 1000) < 0.1 {
+				t.Errorf("the supervisor hears %s", got)
+			}
+		}
+	}
+	s.nothingLeft()
+}
+
+// Handed over to a number over a trunk.
+func TestRealTransferToNumber(t *testing.T) {
+	t.Parallel()
+	a := realAsterisk(t)
+	s := newStage(t, a, talker)
+	l := s.originate(s.request("cora"))
+	next[pbx.Answered](t, l)
+	caller, _ := phone.Short("95555")
+	to := pbx.Target{Trunk: "lab", Number: labNumber(t, "expert"), Timeout: 5 * time.Second, CallerID: pbx.CallerID{Number: caller, Name: "Bank"}}
+	if err := l.Transfer(t.Context(), to); err != nil {
+		t.Fatal(err)
+	}
+	next[pbx.Bridged](t, l)
+	_ = l.Hangup(t.Context(), pbx.CauseNormal)
+	hungup(t, l)
+	for _, c := range s.phone.Calls() {
+		if r, _ := c.Wait(t.Context()); c.User() == "expert" && (r.Invite.FromUser != "95555" || r.Invite.FromDisplay != "Bank" || r.EndedBy != sipphone.Remote) {
+			t.Errorf("the expert saw %q %q, ended by %s", r.Invite.FromDisplay, r.Invite.FromUser, r.EndedBy)
+		}
+	}
+	s.nothingLeft()
+}
+
+// Hazard k.1: while something is played, no command waits for its end.
+func TestRealNothingBlocksDuringAPlayback(t *testing.T) {
+	t.Parallel()
+	a := realAsterisk(t)
+	s := newStage(t, a, talker)
+	l := s.originate(s.request("ned"))
+	next[pbx.Answered](t, l)
+	if err := l.Play(t.Context(), pbx.Playback{ID: "p", Media: "tone:ring"}); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(100 * time.Millisecond)
+	for name, f := range map[string]func() error{
+		"media": func() error { _, err := l.OpenMedia(t.Context(), audio.FormatSlin); return err },
+		"keys":  func() error { return l.SendDTMF(t.Context(), "1") },
+		"record": func() error {
+			return l.Record(t.Context(), pbx.Recording{ID: "r", Name: "block/" + string(l.ID())})
+		},
+	} {
+		began := time.Now()
+		if err := f(); err != nil || time.Since(began) > time.Second {
+			t.Errorf("%s: %v after %v", name, err, time.Since(began))
+		}
+	}
+	other := s.originate(s.request("nell"))
+	next[pbx.Answered](t, other)
+	if err := other.Play(t.Context(), pbx.Playback{ID: "p", Media: "tone:ring"}); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(100 * time.Millisecond)
+	began := time.Now()
+	if err := l.Bridge(t.Context(), other.ID()); err != nil || time.Since(began) > time.Second {
+		t.Errorf("bridge: %v after %v", err, time.Since(began))
+	}
+	_ = other.Hangup(t.Context(), pbx.CauseNormal)
+	next[pbx.Unbridged](t, l)
+	if err := l.Play(t.Context(), pbx.Playback{ID: "q", Media: "tone:ring"}); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(100 * time.Millisecond)
+	began = time.Now()
+	if err := l.Transfer(t.Context(), pbx.Target{Queue: "support", Timeout: 30 * time.Second}); err != nil || time.Since(began) > time.Second {
+		t.Errorf("queue: %v after %v", err, time.Since(began))
+	}
+	_ = l.Hangup(t.Context(), pbx.CauseNormal)
+	hungup(t, l)
 	s.nothingLeft()
 }
 

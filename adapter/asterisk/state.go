@@ -93,12 +93,13 @@ func (l *leg) becomeUp() {
 	l.mu.Lock()
 	l.answered = true
 	l.mu.Unlock()
+	if l.req.MaxDuration > 0 {
+		// Before anybody can play: a variable waits for the end of a playback.
+		_ = l.sw.ari.SetVariable(ctx, l.id, "TIMEOUT(absolute)", itoa(wholeSeconds(l.req.MaxDuration)))
+	}
 	l.emit(pbx.Answered{At: l.upAt})
 	if l.customer != nil {
 		_ = l.customer.in.Put(input{kind: inTarget, peer: l})
-	}
-	if l.req.MaxDuration > 0 {
-		_ = l.sw.ari.SetVariable(ctx, l.id, "TIMEOUT(absolute)", itoa(wholeSeconds(l.req.MaxDuration)))
 	}
 	l.arm(l.lookUpPeriod())
 }

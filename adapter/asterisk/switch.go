@@ -182,6 +182,16 @@ func (s *Switch) owner(channel string) *leg {
 	return s.routes[channel]
 }
 
+// spawn runs f in the background unless Run is ending: then nothing more is
+// asked of the exchange.
+func (s *Switch) spawn(f func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.stopped {
+		s.work.Go(f)
+	}
+}
+
 // background makes requests that outlive the command that caused them.
 func (s *Switch) background() (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.WithoutCancel(s.life), 2*s.cfg.RequestTimeout)

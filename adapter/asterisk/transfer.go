@@ -132,6 +132,7 @@ func (l *leg) toQueue(ctx context.Context, to pbx.Target) error {
 	if err := l.sw.ari.Subscribe(ctx, "channel:"+l.id); err != nil {
 		return own(err)
 	}
+	l.stopPlaybacks(ctx)
 	if to.Timeout > 0 {
 		if err := l.sw.ari.SetVariable(ctx, l.id, "QTIMEOUT", itoa(wholeSeconds(to.Timeout))); err != nil {
 			return own(err)

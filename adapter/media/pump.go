@@ -149,13 +149,14 @@ func (w *WebSocket) next() (out []byte, flush bool, marks []string, wait time.Du
 	wait = t.wait
 	if n := t.speech; n > 0 {
 		k := int(n) * w.frameBytes
-		out = append(out, w.queue[:k]...)
+		w.sending = append(w.sending[:0], w.queue[:k]...)
+		out = w.sending
 		w.queue = append(w.queue[:0], w.queue[k:]...)
 		w.given += n
 		w.book.send(now, n, true)
 		w.makeSpace()
 	} else if t.silence > 0 {
-		out = silence(w.o.Format, t.silence)
+		out = w.quiet[:int(t.silence)*w.frameBytes]
 		w.book.send(now, t.silence, false)
 	} else if queued > 0 || len(w.queue) > 0 {
 		w.makeSpace() // time alone makes room

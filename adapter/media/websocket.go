@@ -35,6 +35,8 @@ type WebSocket struct {
 	done  chan struct{}
 
 	frameBytes int
+	quiet      []byte // idleHigh frames of silence
+	sending    []byte // of the pump
 
 	mu      sync.Mutex // never held during I/O
 	book    playout
@@ -101,7 +103,7 @@ func DialWebSocket(ctx context.Context, url string, tlsConfig *tls.Config, o Opt
 	now := time.Now()
 	w := &WebSocket{
 		o: o, conn: conn, in: newInbox(o.Format, now, o.Dropped), wake: make(chan struct{}, 1), flush: make(chan bargeIn),
-		done: make(chan struct{}), frameBytes: o.Format.FrameBytes(), space: make(chan struct{}), heard: now,
+		done: make(chan struct{}), frameBytes: o.Format.FrameBytes(), quiet: silence(o.Format, idleHigh), space: make(chan struct{}), heard: now,
 	}
 	go w.read() //nolint:gosec // ctx bounds the set-up, the session outlives it
 	go w.pump()
