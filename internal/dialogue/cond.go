@@ -176,7 +176,9 @@ func (t *turn) condEnv() map[string]any {
 	s, st := t.s, &t.st
 	vars := make(map[string]any, len(st.Vars))
 	for name, v := range st.Vars {
-		vars[name] = condValue(s.vars[name].typ, v)
+		if d, ok := s.vars[name]; ok {
+			vars[name] = condValue(d.typ, v)
+		}
 	}
 	slots := make(map[string]any, len(st.Slots))
 	for name, v := range st.Slots {

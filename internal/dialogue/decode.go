@@ -243,7 +243,7 @@ func (c *compiler) objectionsOf(v *val) {
 			opt("keywords", func(v *val) { exp.Keywords = c.keywords(v) }),
 			opt("examples", func(v *val) { exp.Examples = c.examples(v) }),
 			must("rounds", func(v *val) {
-				if v.kind != kList {
+				if v.kind != kList || len(v.list) == 0 {
 					c.add(v, "", "rounds are a list: what is said the first time, the second time ...")
 					return
 				}

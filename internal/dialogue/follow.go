@@ -43,8 +43,12 @@ func (t *turn) follow(to target) {
 // enter says a node and gives where it leads at once; stay = it listens.
 func (t *turn) enter(id string) target {
 	n := t.s.nodes[id]
+	if n == nil { // a state of another version
+		return target{goal: toEnd, end: End{Disposition: campaign.Failed, Reason: "script_changed"}}
+	}
 	for _, r := range n.skip {
 		if t.holds(r.when) {
+			t.because(r)
 			t.set(r.set)
 			t.do(r.do)
 			t.say(r.say, t.st.Turns)
@@ -74,6 +78,9 @@ func (t *turn) enter(id string) target {
 	}
 	for _, r := range n.route {
 		if t.holds(r.when) {
+			if r.when != nil {
+				t.because(r)
+			}
 			t.set(r.set)
 			t.do(r.do)
 			t.say(r.say, visits-1)

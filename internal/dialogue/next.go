@@ -175,8 +175,10 @@ func (t *turn) human(h *handover) {
 }
 
 func (t *turn) transfer() {
-	over := *t.st.Over
-	t.move.Transfer = &over
+	if t.st.Over != nil {
+		over := *t.st.Over
+		t.move.Transfer = &over
+	}
 }
 
 func (t *turn) transferring() {

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"ringmaster/internal/campaign"
@@ -183,6 +184,11 @@ func (t *turn) why(reason string) {
 	if t.move.Reason == "" {
 		t.move.Reason = clip(reason, 200)
 	}
+}
+
+// because adds the condition that turned the way.
+func (t *turn) because(r *reply) {
+	t.move.Reason = clip(strings.TrimPrefix(t.move.Reason+"; ", "; ")+r.id+" because "+r.when.src, 300)
 }
 
 func (t *turn) values(lang speech.Language) values {

@@ -2,6 +2,7 @@ package dialogue
 
 import (
 	"maps"
+	"time"
 	"unicode/utf8"
 
 	"ringmaster/internal/campaign"
@@ -120,7 +121,7 @@ func (t *turn) hear() {
 		t.move.Resume = t.in.HeardLine != ""
 		return
 	}
-	if t.in.HeardLine != "" && t.st.Pending && t.backchannel() {
+	if t.in.HeardLine != "" && t.st.Pending && t.s.Backchannel(t.st, t.in.Text, t.in.HeardLine, t.in.HeardText) {
 		t.why("a sign of listening; going on")
 		t.move.Resume = true
 		return
@@ -171,26 +172,28 @@ func (t *turn) sure(a nlu.Answer) bool {
 	return a.Intent != "" && (a.Confidence == 0 || a.Confidence >= t.s.minConf)
 }
 
-// backchannel: 嗯 in mid-sentence is no answer. Near the end of a question
-// it is one: people answer before the last word.
-func (t *turn) backchannel() bool {
-	if t.in.Text == "" {
+// Backchannel reports that words said into our line heardLine, of which
+// heardText was heard, only show that somebody listens, so that the line goes
+// on. 嗯 in mid-sentence is no answer; near the end of a question it is one,
+// because people answer before the last word. It needs no understander.
+func (s *Script) Backchannel(st State, text, heardLine, heardText string) bool {
+	if text == "" {
 		return true
 	}
-	if !Backchannel(t.in.Text, t.st.Language) {
+	if !Backchannel(text, st.Language) {
 		return false
 	}
-	n := t.s.nodes[t.st.Node]
-	if n == nil || n.expecting != ExpectYesNo {
+	n := s.nodes[st.Node]
+	if n == nil || n.expecting != ExpectYesNo || len(st.Saying) == 0 || st.Phase != Talking {
 		return true
 	}
-	last := t.st.Saying[len(t.st.Saying)-1]
-	ix := t.s.index[t.in.HeardLine]
-	if ix == nil || t.in.HeardLine != last {
+	ix := s.index[heardLine]
+	if ix == nil || heardLine != st.Saying[len(st.Saying)-1] {
 		return true
 	}
-	whole, ok := ix.t.render(t.values(ix.lang))
-	return !ok || utf8.RuneCountInString(t.in.HeardText)*10 < utf8.RuneCountInString(whole)*8
+	now := time.UnixMilli(st.At).In(time.FixedZone("", st.Zone))
+	whole, ok := ix.t.render(values{vars: st.Vars, slots: st.Slots, gender: st.Gender, lang: ix.lang, now: now})
+	return !ok || utf8.RuneCountInString(heardText)*10 < utf8.RuneCountInString(whole)*8
 }
 
 // fill keeps the slots that were heard: those that the node wants, and the

@@ -1,6 +1,7 @@
 package dialogue
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -276,6 +277,33 @@ func FuzzCompile(f *testing.F) {
 		}
 		if mv.End == nil {
 			t.Fatalf("still talking: %+v", st)
+		}
+	})
+}
+
+// A state may come from another version of the script, or from a broken row.
+func FuzzState(f *testing.F) {
+	s := compile(f, objecting)
+	st, _ := chat(f, s, customer(), Input{Kind: Said}, heard("太贵", "price_objection"))
+	b, err := json.Marshal(st)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(b, []byte(`{"kind":"heard","text":"嗯","heard_line":"ask.0"}`))
+	f.Add([]byte(`{"phase":"transferring","node":"gone"}`), []byte(`{"kind":"transfer_failed"}`))
+	f.Add([]byte(`{"phase":"talking","node":"gone","main":"gone","failed":"x","pending":true,"guarded":true}`), []byte(`{"kind":"silence"}`))
+	f.Add([]byte(`{"phase":"talking","node":"ask","pending":true,"vars":{"zz":"1"}}`), []byte(`{"kind":"heard","text":"不","answer":{"Intent":"deny"},"heard_line":"ask.0"}`))
+	f.Fuzz(func(t *testing.T, state, input []byte) {
+		var st State
+		var in Input
+		if json.Unmarshal(state, &st) != nil || json.Unmarshal(input, &in) != nil {
+			return
+		}
+		for range 5 {
+			st, _ = s.Next(st, in, at())
+			s.Question(st, in.Text)
+			s.Filler(st)
+			st, _ = s.Next(st, Input{Kind: Said}, at())
 		}
 	})
 }
