@@ -77,6 +77,9 @@ func scan(text string) (found Stop, matched string, negated []Stop) {
 			found, matched = StopHuman, w
 		}
 	}
+	if found == StopNone && latin(s) {
+		found, matched = english(s)
+	}
 	if found == StopNone {
 		if m := bareStop.FindStringSubmatch(s); m != nil {
 			found, matched = StopCalling, m[1]
@@ -135,7 +138,7 @@ func judge(s string, from, to int, p *phrase) verdict {
 	if p.positive {
 		l := choice.ReplaceAllString(left, "要")
 		l = whyNot.ReplaceAllString(l, "")
-		if negation.MatchString(l) && !conditional.MatchString(right) {
+		if negation.MatchString(l) && !conditional.MatchString(right) || withdrawn.MatchString(right) {
 			return takenBack
 		}
 		return stands
@@ -179,6 +182,8 @@ var (
 	negation = regexp.MustCompile(`(?:不|没|无须|无需|别|未|甭|莫|唔|冇|咪|免)(?:是|用|需|要|必|有|想|会|打算|准备|系|使|好|去|来|说|讲|再|过|给|帮|我|你|您|们|让|叫|被|转|直接|跟|做|进行|什么|任何|必要|麻烦|接|找|是要|的|了|到|得|意思|在|真|个)*$`)
 	// 不投诉才怪, 不转人工我就挂了: the negation is a condition.
 	conditional = regexp.MustCompile(`^.{0,6}(?:才怪|我就|就挂|的话|不行|怎么行|吗$|嘛$)`)
+	// 投诉就算了: named, and let go.
+	withdrawn = regexp.MustCompile(`^(?:什么的|你们?|您|客服)?(?:倒|就|也|那就)?(?:不至于|算了|不必|免了|没必要|不用了|冇必要)`)
 	// A word of stopping that is reported and denied: 我没说不要再打.
 	reported = regexp.MustCompile(`(?:不是|没有?|并非|并没有?|唔系|冇|未|谁|哪有)(?:要|让|叫|说|讲|过|想|你|您|们|我|请|要求|意思|是|的|话|以后|求)*$`)
 
