@@ -47,7 +47,9 @@ type channel struct {
 	script  callee.Script
 	call    *Call
 	onUp    func() // a dialplan's continuation after the answer
-	onEnd   func(answered bool)
+	// dialledBy is the channel whose dialplan dials this one: it is told.
+	dialledBy *channel
+	onEnd     func(answered bool)
 
 	line *line // sound
 }
@@ -118,6 +120,10 @@ func (ch *channel) dial(status string) {
 	to := ch.dialTo
 	if ch.create && status != "" {
 		to = ""
+	}
+	if c := ch.dialledBy; c != nil {
+		ch.ex.emit(c, event{Type: "Dial", DialStatus: ptr(status), Forward: ptr(""), DialString: ptr(to), Caller: c.json(), Peer: ch.json()})
+		return
 	}
 	ch.ex.emit(ch, event{Type: "Dial", DialStatus: ptr(status), Forward: ptr(""), DialString: ptr(to), Peer: ch.json()})
 }

@@ -50,10 +50,11 @@ func lab(t *testing.T) pbxtest.Lab {
 	cfg := asterisk.Config{
 		URL: ex.URL(), User: "ringmaster", Password: "secret", AppPrefix: "rm",
 		Trunks: map[string]asterisk.Trunk{"lab": {Endpoint: "PJSIP/{number}@lab", Lab: true}},
-		Agents: map[string]asterisk.Agent{}, BackoffMin: 20 * time.Millisecond, BackoffMax: 100 * time.Millisecond,
+		Agents: map[string]asterisk.Agent{}, Queues: map[string]asterisk.Queue{}, BackoffMin: 20 * time.Millisecond, BackoffMax: 100 * time.Millisecond,
 		Log: slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn})),
 	}
 	for i := range agents {
+		cfg.Queues[fmt.Sprintf("queue%d", i)] = asterisk.Queue{Context: "handover"}
 		cfg.Agents[fmt.Sprintf("agent%d", i)] = asterisk.Agent{Endpoint: fmt.Sprintf("PJSIP/agent%d", i)}
 	}
 	sw, err := asterisk.New(cfg)
@@ -83,7 +84,7 @@ func lab(t *testing.T) pbxtest.Lab {
 			t.Fatalf("never up: %+v", sw.Health())
 		}
 	}
-	var numbers, named atomic.Int64
+	var numbers, named, queues atomic.Int64
 	return pbxtest.Lab{
 		Switch: sw, Prompt: "file:hello", Endless: "tone:ring",
 		Callee: func(t *testing.T, s callee.Script) pbxtest.Phone {
@@ -102,6 +103,15 @@ func lab(t *testing.T) pbxtest.Lab {
 			name := fmt.Sprintf("agent%d", i)
 			ex.Agent(name, s)
 			return subscriber{ex, pbx.Endpoint{Agent: name}, "agent:" + name}
+		},
+		Queue: func(t *testing.T, s callee.Script) (string, pbxtest.Phone) {
+			i := queues.Add(1) - 1
+			if i >= agents {
+				t.Fatal("more queues than are configured")
+			}
+			name := fmt.Sprintf("queue%d", i)
+			ex.Queue(name, s)
+			return name, subscriber{ex, pbx.Endpoint{}, "queue:" + name}
 		},
 		CutLink: func(t *testing.T) func() {
 			inject(t, ex, twin.Fault{Kind: twin.Refuse})

@@ -88,6 +88,7 @@ type event struct {
 	AppData    *string        `json:"dialplan_app_data,omitempty"`
 	Bridge     *bridgeJSON    `json:"bridge,omitempty"`
 	Channel    *channelJSON   `json:"channel,omitempty"`
+	Caller     *channelJSON   `json:"caller,omitempty"`
 	Peer       *channelJSON   `json:"peer,omitempty"`
 	Playback   *playbackJSON  `json:"playback,omitempty"`
 	Recording  *recordingJSON `json:"recording,omitempty"`

@@ -7,7 +7,8 @@ import (
 	"ringmaster/internal/lab/twin/callee"
 )
 
-// queueWait is how long a caller waits in a queue before it gives up.
+// queueWait is how long a caller waits in a queue before it gives up, unless
+// the channel variable QTIMEOUT says otherwise.
 const queueWait = 15 * time.Second
 
 // enqueue rings whoever takes a queue's calls. The caller comes back to the
@@ -18,7 +19,7 @@ func (ex *Exchange) enqueue(ch *channel, queue string, s callee.Script) {
 	if ex.channels[agent.id] != nil {
 		agent.id = ex.uuid()
 	}
-	agent.script, agent.dialTo = s, queue
+	agent.script, agent.dialTo, agent.dialledBy = s, queue, ch
 	if ex.cfg.Keep {
 		agent.script.Keep = true
 	}
@@ -33,6 +34,7 @@ func (ex *Exchange) enqueue(ch *channel, queue string, s callee.Script) {
 			m.bridge = b
 		}
 		b.peers()
+		ex.emit(ch, event{Type: "ChannelEnteredBridge", Bridge: b.json(), Channel: ch.json()})
 	}
 	back := func(status string) {
 		if ch.gone || ch.stasis {
@@ -40,7 +42,9 @@ func (ex *Exchange) enqueue(ch *channel, queue string, s callee.Script) {
 		}
 		if ch.bridge == b {
 			b.remove(ch)
+			ex.emit(ch, event{Type: "ChannelLeftBridge", Bridge: b.json(), Channel: ch.json()})
 		}
+		ch.varset("QUEUESTATUS", status)
 		if !ch.enter([]string{"queue-left", queue, status}) {
 			ch.end(0, 0)
 		}
@@ -61,5 +65,5 @@ func (ex *Exchange) enqueue(ch *channel, queue string, s callee.Script) {
 			agent.end(16, 0)
 		}
 	}
-	agent.ring(queueWait)
+	agent.ring(timeout(ch.vars["QTIMEOUT"], queueWait))
 }

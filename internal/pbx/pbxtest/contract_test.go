@@ -55,6 +55,11 @@ func TestSimContract(t *testing.T) {
 				s.Agent(name, script)
 				return simPhone{pbx.Endpoint{Agent: name}, func() []callee.Call { return s.AgentCalls(name) }}
 			},
+			Queue: func(_ *testing.T, script callee.Script) (string, Phone) {
+				name := fmt.Sprintf("queue%d", n.Add(1))
+				s.Queue(name, script)
+				return name, simPhone{pbx.Endpoint{}, func() []callee.Call { return s.QueueCalls(name) }}
+			},
 			CutLink: func(*testing.T) func() { s.CutLink(nil); return s.RestoreLink },
 			Restart: func(*testing.T) { s.Restart() },
 		}

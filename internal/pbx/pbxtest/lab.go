@@ -19,6 +19,9 @@ type Lab struct {
 	Callee func(t *testing.T, s callee.Script) Phone
 	// Agent puts an agent's telephone on the exchange: Endpoint().Agent is set.
 	Agent func(t *testing.T, s callee.Script) Phone
+	// Queue puts a queue on the exchange, with whoever takes its calls: the name
+	// to hand over to, and that telephone.
+	Queue func(t *testing.T, s callee.Script) (name string, agent Phone)
 	// Cause is what this exchange reports for a final SIP status.
 	Cause func(sip int) pbx.Cause
 	// Prompt is a Playback.Media that is audible and ends by itself within

@@ -187,7 +187,7 @@ func (l *simLeg) Transfer(ctx context.Context, to pbx.Target) error {
 			timeout = 20 * time.Second
 		}
 		a := l.sim.newLeg(pbx.OriginateRequest{ID: l.req.ID + "-agent", RingTimeout: timeout, CallerID: to.CallerID, Tag: l.req.Tag}, key, script)
-		a.customer, l.handover = l, a
+		a.customer, l.handover, a.queued = l, a, to.Queue != ""
 		l.sim.start(a)
 		return nil
 	})

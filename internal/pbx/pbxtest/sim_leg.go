@@ -33,6 +33,7 @@ type simLeg struct {
 	peer     *simLeg // bridged with
 	handover *simLeg // the leg of a transfer that has not connected
 	customer *simLeg // of a handover leg: whose transfer it is
+	queued   bool    // of a handover leg: a queue's
 	watching *simLeg // a supervisor's leg listens to this one
 	whisper  bool
 	plays    map[string]*simPlay
@@ -289,6 +290,9 @@ func (l *simLeg) part(h pbx.Hungup) {
 	if p := l.peer; p != nil {
 		l.peer, p.peer = nil, nil
 		p.put(pbx.Unbridged{At: now, Other: l.req.ID})
+		if l.customer == p && l.queued {
+			p.put(pbx.TransferEnded{At: now, Reason: "target_left"})
+		}
 		if p.customer == l {
 			p.end(pbx.Hungup{Q850: pbx.CauseNormal, By: pbx.ByLocal})
 		}

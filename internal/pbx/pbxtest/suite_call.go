@@ -64,6 +64,20 @@ func callEndedByUs(s *stage) {
 		s.Errorf("the callee saw %+v", c)
 	}
 	s.gone(leg)
+	// Our cause reaches the other side; what is no cause is refused.
+	leg = s.answered(p)
+	if err := leg.Hangup(s.Context(), 200); !errors.Is(err, pbx.ErrRefused) {
+		s.Errorf("cause 200: %v, want ErrRefused", err)
+	}
+	if err := leg.Hangup(s.Context(), pbx.CauseNormalUnspecified); err != nil {
+		s.Fatal(err)
+	}
+	if _, h := s.rest(leg); h.By != pbx.ByLocal || h.Q850 != pbx.CauseNormalUnspecified {
+		s.Errorf("%+v", h)
+	}
+	if c := s.over(p); c.Cause != 31 {
+		s.Errorf("the callee saw cause %d, 31 was sent", c.Cause)
+	}
 }
 
 // C02: a BYE with and without a reason.

@@ -21,6 +21,7 @@ func connectGuarantees() []guarantee {
 		{"T07 handed over to nobody", false, transferNowhere},
 		{"T08 a supervisor listens", false, monitored},
 		{"T09 the caller hangs up while it is handed over", false, transferRaced},
+		{"T10 a queue", false, queued},
 	}
 }
 
@@ -243,4 +244,42 @@ func transferRaced(s *stage) {
 		return !slices.ContainsFunc(agent.Calls(), func(c callee.Call) bool { return c.Ended.IsZero() })
 	})
 	s.gone(legs...)
+}
+
+// T10: nobody comes, or somebody comes and leaves: each time the caller is ours
+// again, and is told why.
+func queued(s *stage) {
+	if s.lab.Queue == nil {
+		s.without("queues")
+	}
+	empty, _ := s.lab.Queue(s.T, callee.Script{Never: true})
+	caller := s.lab.Callee(s.T, talker(600))
+	leg, _ := s.talking(caller)
+	if err := leg.Transfer(s.Context(), pbx.Target{Queue: "no-such-queue", Timeout: time.Second}); !errors.Is(err, pbx.ErrRefused) {
+		s.Errorf("an unknown queue: %v, want ErrRefused", err)
+	}
+	if err := leg.Transfer(s.Context(), pbx.Target{Queue: empty, Timeout: time.Second}); err != nil {
+		s.Fatal(err)
+	}
+	if e := await[pbx.TransferEnded](s, leg); e.Reason != "no_answer" {
+		s.Errorf("nobody came: %+v", e)
+	}
+	script := talker(1000)
+	script.Limit = 3 * time.Second
+	full, agent := s.lab.Queue(s.T, script)
+	if err := leg.Transfer(s.Context(), pbx.Target{Queue: full, Timeout: 10 * time.Second}); err != nil {
+		s.Fatal(err)
+	}
+	await[pbx.Bridged](s, leg)
+	s.hears(caller, 1000)
+	s.hears(agent, 600)
+	if e := await[pbx.TransferEnded](s, leg); e.Reason != "target_left" {
+		s.Errorf("the agent left: %+v", e)
+	}
+	m := s.open(leg, audio.FormatSlin)
+	before := s.now(caller).Record.Audible
+	s.write(m, callee.Tone(1500, 400*ms, 8000))
+	s.eventually("we are heard again", func() bool { return s.now(caller).Record.Audible >= before+300*ms })
+	s.hangup(leg)
+	s.gone(leg)
 }
