@@ -26,8 +26,11 @@ type Detector struct {
 	echoRef [bands]float32    // what the residual echo is measured against
 	leak    [bands]float32    // log2 of residual echo over echoRef
 	leakAge float32
-	peak    float32    // of what we played, in all, held
-	fit     [bands]fit // of what the canceller leaves to the reference
+	model   [bands]float32 // what the canceller expects, held for some 100 ms
+	trial   [3]float32     // powers over 40 ms: heard, left, expected
+	moved   int            // hops for which the echo is taken to have moved
+	peak    float32        // of what we played, in all, held
+	fit     [bands]fit     // of what the canceller leaves to the reference
 	lambda  [bands]float32
 
 	noise    [bands]float32
@@ -42,6 +45,7 @@ type Detector struct {
 }
 
 const (
+	movedHops  = 80
 	hold       = 0.97 // a hop, of what we played while the delay is unknown
 	refLen     = 4096
 	refSilence = 1e-6 // -60 dBFS
@@ -92,7 +96,7 @@ func (d *Detector) analyse() Activity {
 		d.track(t, &mic, &raw)
 		d.echo.cancel(&m, &x, &e, &y, d.blind == 0)
 		t.powers(&e, &err)
-		d.check(&mic, &err)
+		d.check(t, &mic, &err, &y)
 		for b := range err {
 			err[b] = min(err[b], mic[b])
 		}
@@ -151,14 +155,35 @@ func (d *Detector) reload(t *tables) {
 }
 
 // check restarts a canceller that makes things worse.
-func (d *Detector) check(mic, err *[bands]float32) {
-	if !d.echo.ready || d.sinceRef > 4 {
+func (d *Detector) check(t *tables, mic, err *[bands]float32, y *spectrum) {
+	if !d.echo.ready {
 		return
 	}
-	var m, e float32
+	var model [bands]float32
+	t.powers(y, &model)
+	var m, e, p float32
 	for b := range mic {
 		m += mic[b]
 		e += err[b]
+		p += model[b]
+		d.model[b] = max(model[b], 0.93*d.model[b])
+	}
+	d.moved = max(0, d.moved-1)
+	d.trial[0] += 0.25 * (m - d.trial[0])
+	d.trial[1] += 0.25 * (e - d.trial[1])
+	d.trial[2] += 0.25 * (p - d.trial[2])
+	// A caller on top of the echo leaves less than was heard. An echo that has
+	// moved leaves more: itself, and the model of what it was.
+	worked := d.micSum > 2.5*d.errSum || d.moved > 0
+	if worked && d.trial[1] > d.trial[0] && d.trial[2] > 0.2*d.trial[0] && d.trial[2] > 1e-6 {
+		if d.moved == 0 {
+			d.echo.doubt()
+			d.delay.heard = min(d.delay.heard, 40)
+		}
+		d.moved = movedHops
+	}
+	if d.sinceRef > 4 {
+		return
 	}
 	d.micSum += 0.02 * (m - d.micSum)
 	d.errSum += 0.02 * (e - d.errSum)
@@ -222,6 +247,9 @@ func (d *Detector) residual(t *tables, x *spectrum, raw, err *[bands]float32, ne
 			bound = min(bound, d.noise[b])
 		} else {
 			bound *= share
+		}
+		if d.moved > 0 {
+			bound = max(bound, 3*d.model[b])
 		}
 		d.lambda[b] = bound
 	}

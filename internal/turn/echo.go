@@ -41,6 +41,15 @@ func (c *canceller) restart() {
 	c.ready = true
 }
 
+// doubt makes the filter learn faster: the path seems to have changed.
+func (c *canceller) doubt() {
+	for t := range c.w {
+		for k, w := range c.w[t] {
+			c.p[t][k] += 0.5*(real(w)*real(w)+imag(w)*imag(w)) + 0.02*priorGain
+		}
+	}
+}
+
 // cancel writes into e what the delayed reference x does not explain of m,
 // into y what it does, and adapts. x takes the place of the oldest hop.
 func (c *canceller) cancel(m, x, e, y *spectrum, adapt bool) {

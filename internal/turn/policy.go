@@ -113,8 +113,8 @@ func plain(text string) string {
 	return b.String()
 }
 
-// madeOf says that text can be cut into words of the lists, and nothing else.
-// Text longer than any listener's murmur is not looked at.
+// madeOf says that text can be cut into words of the lists (which are plain),
+// and nothing else. Text longer than any listener's murmur is not looked at.
 func madeOf(text string, lists ...[]string) bool {
 	s := plain(text)
 	if s == "" || len(s) > 120 {
@@ -128,7 +128,7 @@ func madeOf(text string, lists ...[]string) bool {
 		}
 		for _, words := range lists {
 			for _, w := range words {
-				if w = plain(w); w != "" && strings.HasPrefix(s[i:], w) {
+				if w != "" && strings.HasPrefix(s[i:], w) {
 					ends[i+len(w)] = true
 				}
 			}
@@ -140,10 +140,14 @@ func madeOf(text string, lists ...[]string) bool {
 // Backchannel says that text holds nothing but listener's words. answer says
 // that a question has just been put, so that agreement is an answer.
 func (p Policy) Backchannel(text string, answer bool) bool {
-	if answer {
-		return madeOf(text, listening(), p.Backchannels)
+	own := make([]string, len(p.Backchannels))
+	for i, w := range p.Backchannels {
+		own[i] = plain(w)
 	}
-	return madeOf(text, listening(), agreeing(), p.Backchannels)
+	if answer {
+		return madeOf(text, listening(), own)
+	}
+	return madeOf(text, listening(), agreeing(), own)
 }
 
 // trailing says that text ends in a filler, so that more is to be expected.

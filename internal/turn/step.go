@@ -168,10 +168,10 @@ func Step(s State, p Policy, in Input) (State, []Decision) {
 }
 
 // listen begins the caller's turn when our utterance has ended at at. Speech
-// that lies well before the end was talk beside ours, not an answer.
+// that lies well before the end, or has no words yet, was not an answer.
 func (s State) listen(at time.Duration) State {
 	s.Phase, s.Since, s.Doubt = Listening, at, false
-	if s.Spoke && !s.Talking && s.To < at-time.Second {
+	if s.Spoke && !s.Talking && (s.To < at-time.Second || plain(s.Said()) == "") {
 		s.Spoke, s.Text, s.Partial, s.Final, s.Ended = false, "", "", false, false
 	}
 	return s
@@ -259,14 +259,14 @@ func (s State) timeouts(p Policy, now time.Duration, out []Decision) (State, []D
 	if why == "" || now < at {
 		return s, out
 	}
-	switch why {
-	case "no_words", "backchannel":
+	switch {
+	case s.Phase == Yielded:
 		out = append(out, Decision{Verdict: Resume, At: s.To, Text: s.Said(), Why: why})
 		s = State{Phase: Speaking, Talking: s.Talking, Start: s.Start, Length: s.Length}
-	case "no_input":
+	case why == "no_input":
 		out = append(out, Decision{Verdict: NoInput, At: now, Why: why})
 		s = State{Phase: Idle, Talking: s.Talking}
-	case "too_long":
+	case why == "too_long":
 		out = append(out, Decision{Verdict: TooLong, At: now, Text: s.Said(), Why: why})
 		s.Phase = Idle
 	default:
