@@ -196,6 +196,9 @@ func (l *simLeg) Transfer(ctx context.Context, to pbx.Target) error {
 // Monitor implements pbx.Leg.
 func (l *simLeg) Monitor(ctx context.Context, supervisor pbx.LegID, mode pbx.MonitorMode) error {
 	return l.do(ctx, "monitor", func() error {
+		if mode != pbx.Listen && mode != pbx.Whisper {
+			return refuse("a monitor mode is listen or whisper")
+		}
 		w := l.sim.legs[supervisor]
 		if w == nil || w == l || !w.up {
 			return refuse("no supervisor's leg %s", supervisor)

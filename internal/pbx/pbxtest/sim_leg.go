@@ -29,6 +29,7 @@ type simLeg struct {
 
 	machine  *callee.Machine // nil while nobody speaks
 	said     []int16         // what the party said in the last frame
+	heard    []int16         // what it heard in it
 	media    *simMedia
 	peer     *simLeg // bridged with
 	handover *simLeg // the leg of a transfer that has not connected
@@ -145,7 +146,8 @@ func (l *simLeg) talk() {
 
 // exchange moves one frame each way and does what the party does.
 func (l *simLeg) exchange() {
-	said, act := l.machine.Tick(l.hears())
+	l.heard = l.hears()
+	said, act := l.machine.Tick(l.heard)
 	l.said = append(l.said[:0], said...)
 	l.call.Record = *l.machine.Record()
 	if l.media != nil {
@@ -163,8 +165,20 @@ func (l *simLeg) exchange() {
 	}
 }
 
-// hears is what the party hears in this frame; nil is a dead line.
+// hears is what the party hears in this frame, whispers included; nil is a
+// dead line.
 func (l *simLeg) hears() []int16 {
+	out := l.connected()
+	for _, w := range l.sim.legs {
+		if w.watching == l && w.whisper {
+			out = mix(out, w.said)
+		}
+	}
+	return out
+}
+
+// connected is the sound of whatever the leg is connected with.
+func (l *simLeg) connected() []int16 {
 	var queued []int16
 	if l.media != nil {
 		queued = l.media.play() // plays out whether it is heard or not
@@ -173,27 +187,13 @@ func (l *simLeg) hears() []int16 {
 	case len(l.order) > 0:
 		return l.prompt()
 	case l.watching != nil:
-		return mix(l.watching.said, l.watching.heardFromPeer())
+		return mix(l.watching.said, l.watching.heard)
+	case l.peer != nil && len(l.peer.said) == 0:
+		return make([]int16, callee.FrameSamples)
 	case l.peer != nil:
-		return l.heardFromPeer()
+		return l.peer.said
 	}
 	return queued
-}
-
-func (l *simLeg) heardFromPeer() []int16 {
-	if l.peer == nil {
-		return nil
-	}
-	out := l.peer.said
-	for _, w := range l.sim.legs {
-		if w.watching == l.peer && w.whisper {
-			out = mix(out, w.said)
-		}
-	}
-	if len(out) == 0 {
-		return make([]int16, callee.FrameSamples)
-	}
-	return out
 }
 
 func mix(a, b []int16) []int16 {

@@ -22,6 +22,7 @@ func connectGuarantees() []guarantee {
 		{"T08 a supervisor listens", false, monitored},
 		{"T09 the caller hangs up while it is handed over", false, transferRaced},
 		{"T10 a queue", false, queued},
+		{"T11 a supervisor whispers", false, whispered},
 	}
 }
 
@@ -201,18 +202,20 @@ func transferNowhere(s *stage) {
 	s.hangup(leg)
 }
 
-// T08: the supervisor hears the caller, the caller does not hear him.
+// T08: the supervisor hears the caller and us, the caller does not hear him.
 func monitored(s *stage) {
 	if s.lab.Agent == nil {
 		s.without("agents")
 	}
 	caller, boss := s.lab.Callee(s.T, talker(600)), s.lab.Agent(s.T, talker(1000))
-	leg, _ := s.talking(caller)
+	leg, m := s.talking(caller)
 	watch := s.answered(boss)
 	if err := leg.Monitor(s.Context(), watch.ID(), pbx.Listen); err != nil {
 		s.Fatal(err)
 	}
 	s.hears(boss, 600)
+	s.write(m, callee.Tone(2000, time.Second, 8000))
+	s.eventually("the supervisor hears us too", func() bool { return share(s.now(boss).Record.Heard, 2000) > 0.05 })
 	if got := share(s.now(caller).Record.Heard, 1000); got > 0.3 {
 		s.Errorf("the caller hears the supervisor: %.2f", got)
 	}
@@ -282,4 +285,36 @@ func queued(s *stage) {
 	s.eventually("we are heard again", func() bool { return s.now(caller).Record.Audible >= before+300*ms })
 	s.hangup(leg)
 	s.gone(leg)
+}
+
+// T11: who is whispered to hears the supervisor; the other side does not.
+func whispered(s *stage) {
+	caller, agent, boss := s.lab.Callee(s.T, talker(600)), s.lab.Callee(s.T, talker(1000)), s.lab.Callee(s.T, talker(1500))
+	one, two, watch := s.answered(caller), s.answered(agent), s.answered(boss)
+	if err := one.Bridge(s.Context(), two.ID()); err != nil {
+		s.Fatal(err)
+	}
+	if err := two.Monitor(s.Context(), watch.ID(), pbx.Whisper); err != nil {
+		s.Fatal(err)
+	}
+	if err := two.Monitor(s.Context(), watch.ID(), "shout"); !errors.Is(err, pbx.ErrRefused) {
+		s.Errorf("an unknown mode: %v, want ErrRefused", err)
+	}
+	hear := func(p Phone, hz float64) bool { return share(s.now(p).Record.Heard, hz) > 0.1 }
+	for who, row := range map[string]struct {
+		p  Phone
+		hz float64
+	}{
+		"the agent hears the caller": {agent, 600}, "the agent hears the supervisor": {agent, 1500}, "the caller hears the agent": {caller, 1000},
+		"the supervisor hears the caller": {boss, 600}, "the supervisor hears the agent": {boss, 1000},
+	} {
+		s.eventually(who, func() bool { return hear(row.p, row.hz) })
+	}
+	if got := share(s.now(caller).Record.Heard, 1500); got > 0.1 {
+		s.Errorf("the caller hears the whisper: %.2f", got)
+	}
+	for _, leg := range []pbx.Leg{watch, two, one} {
+		s.hangup(leg)
+	}
+	s.gone(one, two, watch)
 }
