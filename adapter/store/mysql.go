@@ -17,7 +17,7 @@ func mysqlDialect() dialect {
 	return dialect{
 		name: MySQL, now: "SELECT UTC_TIMESTAMP(6)",
 		claimIndex: " FORCE INDEX (contact_claim)", dueIndex: " FORCE INDEX (contact_due)", outboxDue: " FORCE INDEX (outbox_due)",
-		skipLocked: " FOR UPDATE SKIP LOCKED",
+		skipLocked: " FOR UPDATE SKIP LOCKED", maxPause: 250 * time.Millisecond,
 	}
 }
 

@@ -28,7 +28,7 @@ type Config struct {
 	OldCrypt  [][]byte // earlier keys, still able to open
 
 	MaxConns int           // connections at most; 0 = 16
-	RetryFor time.Duration // how long lock conflicts and lost connections are retried within one method; 0 = 5 s
+	RetryFor time.Duration // how long lock conflicts and lost connections are retried within one method; 0 = 5 s (SQLite: 15 s)
 	Slow     time.Duration // statements above this are logged; 0 = 500 ms
 	Log      *slog.Logger  // nil = slog.Default()
 }
@@ -54,6 +54,7 @@ type dialect struct {
 	dueIndex   string
 	outboxDue  string
 	skipLocked string
+	maxPause   time.Duration // between tries
 }
 
 // Open connects and pings; it does not migrate.
@@ -63,6 +64,9 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 		return nil, err
 	}
 	c.MaxConns = defaulted(c.MaxConns, 16)
+	if c.Dialect == SQLite { // its lock has no queue: who comes back often gets it
+		c.RetryFor = defaulted(c.RetryFor, 15*time.Second)
+	}
 	c.RetryFor = defaulted(c.RetryFor, 5*time.Second)
 	c.Slow = defaulted(c.Slow, 500*time.Millisecond)
 	if c.Log == nil {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -145,10 +146,9 @@ func (l *link) up() {
 				}
 			}
 		}
-		if _, err := l.server.Write(append(head, body...)); err != nil {
+		if _, err := l.server.Write(slices.Concat(head, body)); err != nil {
 			return
 		}
-		head = head[:4]
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/glebarez/sqlite"
 	"gorm.io/gorm"
@@ -16,6 +17,7 @@ func sqliteDialect() dialect {
 	return dialect{
 		name: SQLite, now: "SELECT strftime('%Y-%m-%d %H:%M:%f', 'now') || '000'",
 		claimIndex: " INDEXED BY contact_claim", dueIndex: " INDEXED BY contact_due", outboxDue: " INDEXED BY outbox_due",
+		maxPause: 4 * time.Millisecond,
 	}
 }
 
@@ -27,7 +29,7 @@ func (s *Store) openSQLite(c Config) error {
 	s.sql = sqliteDialect()
 	// The first time-out is for several controllers that switch a new file to WAL at once. Later waits are our own, in short steps,
 	// because SQLite's cannot be ended by a context.
-	base := url.Values{"_pragma": {"busy_timeout(5000)", "journal_mode(WAL)", "synchronous(FULL)", "busy_timeout(50)"}}
+	base := url.Values{"_pragma": {"busy_timeout(5000)", "journal_mode(WAL)", "synchronous(FULL)", "busy_timeout(20)"}}
 	base.Set("_txlock", "immediate")
 	if c.DSN == ":memory:" {
 		var err error

@@ -3,6 +3,7 @@ package store
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"path/filepath"
@@ -11,6 +12,7 @@ import (
 	"github.com/google/uuid"
 	"go.uber.org/goleak"
 
+	"ringmaster/internal/api"
 	"ringmaster/internal/lab/mariadb"
 	"ringmaster/internal/scheduler/storetest"
 )
@@ -75,6 +77,10 @@ func openNew(t testing.TB, kind string) (*Store, Config) {
 
 func stores(s *Store, c Config) storetest.Stores {
 	out := storetest.Stores{Scheduler: s, Outbox: s.Outbox(), API: s}
+	out.Bulk = func(t *testing.T, contacts []api.NewContact) {
+		t.Helper()
+		fillLike(t, s, contacts)
+	}
 	if c.DSN != ":memory:" {
 		out.Again = func(t *testing.T) storetest.Stores { return stores(openAt(t, c), c) }
 	}
@@ -82,10 +88,7 @@ func stores(s *Store, c Config) storetest.Stores {
 }
 
 func TestContract(t *testing.T) {
-	t.Run("memory", func(t *testing.T) {
-		storetest.Run(t, func(t *testing.T) storetest.Stores { return stores(openNew(t, onMemory)) })
-	})
-	for _, kind := range kinds() {
+	for _, kind := range append(kinds(), onMemory) {
 		t.Run(kind, func(t *testing.T) {
 			s, c := openNew(t, kind) // one schema for all: making it takes longer than most guarantees
 			storetest.Run(t, func(t *testing.T) storetest.Stores {
@@ -129,4 +132,32 @@ func newUUID(t testing.TB) uuid.UUID {
 		t.Fatal(err)
 	}
 	return id
+}
+
+// fillLike stores contacts without CreateContact's look-ups.
+func fillLike(t testing.TB, s *Store, contacts []api.NewContact) {
+	t.Helper()
+	var people []personRow
+	var tasks []taskRow
+	if err := errors.Join(s.w.Find(&people).Error, s.w.Find(&tasks).Error); err != nil {
+		t.Fatal(err)
+	}
+	byID, byScript := map[string]binID{}, map[string]taskRow{}
+	for _, p := range people {
+		byID[string(p.ExternalID)] = p.ID
+	}
+	for _, k := range tasks {
+		byScript[k.ScriptID] = k
+	}
+	rows := make([]contactRow, len(contacts))
+	for i, c := range contacts {
+		k := byScript[c.Script]
+		rows[i] = contactRow{
+			TenantID: c.Tenant, ID: binID(c.ID), TaskID: k.ID, PersonID: byID[c.CustomerID], Pool: k.Pool, State: string(c.State), ClaimRank: -c.Priority,
+			DueAt: at(c.DueAt), CreatedAt: at(c.CreatedAt), UpdatedAt: at(c.CreatedAt),
+		}
+	}
+	if err := s.w.CreateInBatches(rows, 500).Error; err != nil {
+		t.Fatal(err)
+	}
 }

@@ -50,7 +50,7 @@ func (s *Store) write(ctx context.Context, seen look, fn func(tx *gorm.DB) error
 			wait.Stop()
 			return s.failed(ctx, err, unknown)
 		}
-		pause = min(pause*2, 250*time.Millisecond)
+		pause = min(pause*2, s.sql.maxPause)
 	}
 }
 

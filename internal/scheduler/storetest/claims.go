@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"ringmaster/internal/api"
 	"ringmaster/internal/campaign"
 	"ringmaster/internal/scheduler"
 )
@@ -69,7 +70,6 @@ func claimOrder(b *bed) {
 		c := newContact(1)
 		c.Priority, c.DueAt = r.priority, base.Add(time.Duration(r.minute)*time.Minute)
 		want = append(want, c.ID)
-		defer func() { _ = c }()
 		b.create(c)
 	}
 	_, err := b.API.EnsureTask(b.ctx, campaign.Task{Tenant: tenant, Script: "elsewhere", Standing: true, Pool: "other"})
@@ -143,16 +143,23 @@ func claimOnce(b *bed) {
 	for i := range people {
 		b.person(i)
 	}
-	b.parallel(workers, func(w int, view *bed) error {
-		for i := w; i < contacts; i += workers {
-			c := newContact(i % people)
-			c.Priority = i % 3
-			if _, _, err := view.API.CreateContact(b.ctx, c); err != nil {
-				return err
+	all := make([]api.NewContact, contacts)
+	for i := range all {
+		all[i] = newContact(i % people)
+		all[i].Priority = i % 3
+	}
+	if b.Bulk != nil {
+		b.Bulk(b.T, all)
+	} else {
+		b.parallel(workers, func(w int, view *bed) error {
+			for i := w; i < contacts; i += workers {
+				if _, _, err := view.API.CreateContact(b.ctx, all[i]); err != nil {
+					return err
+				}
 			}
-		}
-		return nil
-	})
+			return nil
+		})
+	}
 	for range 3 {
 		b.promote()
 	}

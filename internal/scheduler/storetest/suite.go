@@ -23,6 +23,8 @@ type Stores struct {
 	API       api.Store
 	// Again opens the same database as another process would; nil where there is no such thing.
 	Again func(t *testing.T) Stores
+	// Bulk stores many contacts fast, by a way of the database's own; nil where CreateContact has to do.
+	Bulk func(t *testing.T, contacts []api.NewContact)
 }
 
 // Run proves every guarantee, each on a database of its own that open makes.
