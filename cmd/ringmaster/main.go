@@ -24,6 +24,7 @@ func main() {
 		SilenceErrors: true,
 	}
 	root.AddCommand(serveCommand(), demoCommand(), doctorCommand(), keyCommand(), migrateCommand(), configCommand())
+	root.AddCommand(nluCommand())
 	if err := root.ExecuteContext(ctx); err != nil && !errors.Is(err, context.Canceled) {
 		fmt.Fprintln(os.Stderr, "ringmaster:", err)
 		os.Exit(1)

@@ -12,6 +12,7 @@ import (
 // attempt takes one claimed attempt to its end: gates, Place, call, Finish.
 func (s *Scheduler) attempt(ctx context.Context, a campaign.Attempt) {
 	log := s.log.With("attempt", a.ID, "task", a.Task.ID, "try", a.Try)
+	failpoint("claimed")
 	call, err := s.caller.Prepare(ctx, a)
 	switch {
 	case err == nil && ctx.Err() != nil: // cancelled, or we stop
@@ -31,17 +32,21 @@ func (s *Scheduler) attempt(ctx context.Context, a campaign.Attempt) {
 		return
 	}
 	placement := call.Placement()
+	failpoint("before_place")
 	if err := s.store.Place(ctx, a.Fence, placement, s.cfg.Budget, time.Now()); err != nil {
 		call.Discard()
 		s.unplaced(ctx, a, err)
 		return
 	}
 	s.count(func(st *Stats) { st.Placed++ })
+	failpoint("placed")
 	a.Placed, a.PlacedAt = placement, time.Now()
 	inputs := newInputWriter(s.store, a.Fence, log)
 	outcome := call.Run(ctx, inputs)
 	inputs.close()
+	failpoint("ended")
 	s.finish(ctx, a, outcome)
+	failpoint("finished")
 }
 
 // gates re-checks everything however long ago the task was accepted.
@@ -212,9 +217,11 @@ func (s *Scheduler) rescue(ctx, callCtx context.Context) int {
 }
 
 func (s *Scheduler) adopt(ctx context.Context, a campaign.Attempt) {
+	failpoint("adopting")
 	for wait := 200 * time.Millisecond; ; wait = min(2*wait, 5*time.Second) {
 		o, err := s.caller.Adopt(ctx, a)
 		if err == nil {
+			failpoint("adopted")
 			s.finish(ctx, a, o)
 			return
 		}

@@ -1,0 +1,266 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"ringmaster/internal/lab/asr"
+	"ringmaster/internal/lab/child"
+	"ringmaster/internal/lab/env"
+	"ringmaster/internal/lab/tone"
+	"ringmaster/internal/lab/twin"
+)
+
+// need says that a real part is there: without it the test is skipped by
+// name, or fails where everything must be (RINGMASTER_TEST_ENV=full).
+func need(t *testing.T, p env.Part) {
+	t.Helper()
+	if _, err := env.Find(p); err != nil {
+		if os.Getenv("RINGMASTER_TEST_ENV") == "full" {
+			t.Fatal(err)
+		}
+		t.Skipf("%v", err)
+	}
+}
+
+var built = struct {
+	mu  sync.Mutex
+	dir string
+	bin map[string]string
+}{bin: map[string]string{}}
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if built.dir != "" {
+		_ = os.RemoveAll(built.dir)
+	}
+	os.Exit(code)
+}
+
+// binary is the real program, built once for each tag.
+func binary(t *testing.T, tag string) string {
+	t.Helper()
+	built.mu.Lock()
+	defer built.mu.Unlock()
+	if path := built.bin[tag]; path != "" {
+		return path
+	}
+	if built.dir == "" {
+		dir, err := os.MkdirTemp("", "ringmaster-test-")
+		if err != nil {
+			t.Fatal(err)
+		}
+		built.dir = dir
+	}
+	path := filepath.Join(built.dir, "ringmaster"+tag)
+	cmd := exec.CommandContext(t.Context(), "go", "build", "-tags", tag, "-o", path, ".")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, out)
+	}
+	built.bin[tag] = path
+	return path
+}
+
+// run runs the program to its end.
+func run(t *testing.T, bin string, args ...string) (stdout, stderr string, code int) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	var out, complaints bytes.Buffer
+	cmd := exec.CommandContext(ctx, bin, args...)
+	cmd.Stdout, cmd.Stderr = &out, &complaints
+	err := cmd.Run()
+	if err != nil && cmd.ProcessState == nil {
+		t.Fatal(err)
+	}
+	return out.String(), complaints.String(), cmd.ProcessState.ExitCode()
+}
+
+// house is everything around the program: an exchange twin, a recognition
+// server, a database file and a configuration.
+type house struct {
+	*testing.T
+	dir, config, bin, key string
+	twin                  *twin.Exchange
+	log                   string
+
+	mu    sync.Mutex
+	proc  *child.Process
+	api   string
+	lives int
+}
+
+const rest = `
+controller: {id: crash, grace: 3s}
+http: {listen: "127.0.0.1:0"}
+database: {dialect: sqlite, dsn: %[1]s/ringmaster.db, number_key: "%[2]s", crypt_key: "%[2]s"}
+pbx:
+  - name: twin
+    kind: asterisk
+    url: %[3]s
+    user: ringmaster
+    password: twin-password
+    app: ringmaster
+    media: {format: slin}
+    trunks: [{name: lab, endpoint: "PJSIP/{number}@lab", lab: true, lines: 50}]
+speech:
+  recognizers: [{name: lab, kind: funasr, url: "%[4]s"}]
+  cache: {dir: %[5]s}
+recordings: {dir: %[1]s/recordings}
+dialling: {concurrency: 20, cps: 0, ring_timeout: 10s, attempts_per_day: 0, attempts_per_week: 0,
+  retry: {max_tries: 2, delay: {uncertain: 10s, failed: 10s, congestion: 10s}}}
+log: {level: info, format: text}
+`
+
+// newHouse starts exchange and recognizer; the program is started by start.
+func newHouse(t *testing.T, tag string, cast twin.Cast, more string) *house {
+	t.Helper()
+	need(t, env.Espeak)
+	h := &house{T: t, dir: t.TempDir(), bin: binary(t, tag)}
+	h.config, h.log = filepath.Join(h.dir, "config.yaml"), filepath.Join(h.dir, "log")
+	var err error
+	h.twin, err = twin.Start(twin.Config{User: "ringmaster", Password: "twin-password", Cast: cast}, "127.0.0.1:0")
+	h.must(err)
+	t.Cleanup(h.twin.Close)
+	url, stop, err := asr.New(asr.Config{}).Start("127.0.0.1:0")
+	h.must(err)
+	t.Cleanup(stop)
+	prompts := filepath.Join(built.dir, "prompts") // shared: they are synthesized once
+	h.must(os.WriteFile(h.config, fmt.Appendf(nil, rest+more, h.dir, strings.Repeat("5a", 32), h.twin.URL(), url, prompts), 0o600))
+	out, complaints, code := run(t, h.bin, "key", "create", "--config", h.config, "--scope", "*")
+	if code != 0 {
+		t.Fatalf("key create: %s", complaints)
+	}
+	h.key = strings.TrimSpace(out)
+	t.Cleanup(func() { if os.Getenv("KEEPLOG") != "" { b, _ := os.ReadFile(h.log); _ = os.WriteFile(os.Getenv("KEEPLOG"), b, 0o600) } })
+	t.Cleanup(h.kill)
+	return h
+}
+
+func (h *house) must(err error) {
+	h.Helper()
+	if err != nil {
+		h.Fatal(err)
+	}
+}
+
+var listening = regexp.MustCompile(`ringmaster serves" listen=(\S+)`)
+
+// start runs the program with that environment until it listens. It returns
+// false when the program ended before (a failpoint).
+func (h *house) start(environ ...string) bool {
+	h.Helper()
+	before, _ := os.ReadFile(h.log)
+	p, err := child.Start(child.Config{Path: h.bin, Args: []string{"serve", "--config", h.config}, Dir: h.dir, Log: h.log, Env: append(os.Environ(), environ...)})
+	h.must(err)
+	h.mu.Lock()
+	h.proc, h.lives = p, h.lives+1
+	h.mu.Unlock()
+	deadline := time.After(30 * time.Second)
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		text, _ := os.ReadFile(h.log)
+		if m := listening.FindSubmatch(text[len(before):]); m != nil {
+			h.mu.Lock()
+			h.api = "http://" + string(m[1])
+			h.mu.Unlock()
+			return true
+		}
+		select {
+		case <-p.Done():
+			return false
+		case <-deadline:
+			h.Fatalf("not up within 30 s\n%s", child.Tail(h.log, 4000))
+		case <-tick.C:
+		}
+	}
+}
+
+func (h *house) base() string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.api
+}
+
+func (h *house) process() *child.Process {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.proc
+}
+
+// kill is kill -9.
+func (h *house) kill() {
+	if p := h.process(); p != nil {
+		p.Kill()
+	}
+}
+
+// stop is SIGTERM, and everything of the shutdown within its time.
+func (h *house) stop() {
+	h.Helper()
+	h.must(h.process().Stop(context.Background(), 20*time.Second))
+}
+
+var client = &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+
+// ask is one request; code 0 means that there was no answer.
+func (h *house) ask(method, path, body string, into any, headers ...string) (code int) {
+	h.Helper()
+	req, err := http.NewRequestWithContext(context.Background(), method, h.base()+path, strings.NewReader(body))
+	h.must(err)
+	if body != "" {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	req.Header.Set("Authorization", "Bearer "+h.key)
+	for _, kv := range headers {
+		name, value, _ := strings.Cut(kv, ": ")
+		req.Header.Set(name, value)
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		return 0
+	}
+	defer func() { _ = resp.Body.Close() }()
+	answer, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return 0
+	}
+	if into != nil && resp.StatusCode < 300 {
+		h.must(json.Unmarshal(answer, into))
+	}
+	if resp.StatusCode >= 400 && resp.StatusCode != http.StatusServiceUnavailable {
+		h.Errorf("%s %s: %d %s", method, path, resp.StatusCode, answer)
+	}
+	return resp.StatusCode
+}
+
+func speak(text string) ([]int16, error) { return tone.Encode(text, 8000), nil }
+
+// until waits for something that the program does.
+func (h *house) until(limit time.Duration, what string, ok func() bool) {
+	h.Helper()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	stop := time.After(limit)
+	for !ok() {
+		select {
+		case <-tick.C:
+		case <-stop:
+			h.Fatalf("not within %s: %s\n%s", limit, what, child.Tail(h.log, 6000))
+		}
+	}
+}
