@@ -30,6 +30,8 @@ var allowed = map[string]string{
 
 	"internal/dialogue/rehearse": "internal/dialogue internal/nlu internal/speech",
 
+	"internal/nlu/classify": "",
+
 	"internal/call":      "internal/amd internal/audio internal/campaign internal/dialogue internal/mailbox internal/nlu internal/pbx internal/phone internal/speech internal/turn",
 	"internal/scheduler": "internal/call internal/campaign internal/compliance internal/pacing internal/phone",
 	"internal/outbox":    "internal/campaign",
@@ -61,7 +63,7 @@ var allowed = map[string]string{
 
 	"internal/app/demo": "config internal/app internal/call internal/campaign internal/lab/...",
 
-	"cmd/ringmaster": "config internal/app internal/app/demo",
+	"cmd/ringmaster": "config internal/app internal/app/demo internal/nlu/classify",
 	"cmd/rows":       "",
 
 	// The lab: instruments and lab parts. Only app (demo), cmd and tests use it.

@@ -1,0 +1,124 @@
+package classify
+
+import (
+	"math"
+	"sort"
+	"sync"
+)
+
+// Model tells labels apart. It is safe for concurrent use.
+type Model struct {
+	labels []string
+	vocab  *vocabulary
+	linear *linear
+	net    *network
+	cal    calibration
+	pool   sync.Pool
+}
+
+// Scored is a label with its probability, 0 to 1, if the sentence belongs to
+// any of the labels.
+type Scored struct {
+	Label       string
+	Probability float64
+}
+
+// Prediction is what a model makes of a sentence.
+type Prediction struct {
+	Label      string  // the most probable one, even when it is to be rejected
+	Confidence float64 // calibrated chance that Label is right, 0 to 1
+	Known      bool    // false: it looks like no label at all; abstain
+	Score      float64 // what the threshold of rejection is compared with
+	Ranked     []Scored
+}
+
+// work is what one prediction needs.
+type work struct {
+	scratch
+	margins, hidden, logits []float32
+}
+
+func (m *Model) borrow() *work {
+	if w, ok := m.pool.Get().(*work); ok {
+		return w
+	}
+	return &work{margins: make([]float32, m.linear.width), hidden: make([]float32, m.net.hidden), logits: make([]float32, len(m.labels))}
+}
+
+// Labels in the order of training; the caller leaves them alone.
+func (m *Model) Labels() []string { return m.labels }
+
+// Features is the size of the vocabulary.
+func (m *Model) Features() int { return len(m.vocab.idf) }
+
+// Threshold is the score under which a sentence is rejected.
+func (m *Model) Threshold() float64 { return m.cal.threshold }
+
+// Predict judges one sentence and ranks its best few labels (at most top).
+func (m *Model) Predict(text string, top int) Prediction {
+	w := m.borrow()
+	defer m.pool.Put(w)
+	best, score, known := m.mix(w, text)
+	p := Prediction{Label: m.labels[best], Score: score}
+	p.Known = known > 0 && score >= m.cal.threshold
+	softmax(w.logits, float32(m.cal.scale))
+	p.Confidence = m.cal.confidence(float64(w.logits[best]), score)
+	if known == 0 {
+		p.Confidence = 0
+	}
+	p.Ranked = m.rank(w.logits, top)
+	return p
+}
+
+// blend is how much a margin of one weighs beside a log-probability.
+const blend = 3
+
+// mix leaves the mixed scores in w.logits and gives the best label, its score,
+// and how many features of the sentence are known.
+func (m *Model) mix(w *work, text string) (best int, score float64, known int) {
+	x := m.vocab.vector(&w.scratch, text)
+	m.linear.scores(x, w.margins)
+	m.net.activate(x, w.hidden)
+	m.net.logits(w.hidden, w.logits)
+	norm := logSum(w.logits)
+	for k := range w.logits {
+		w.logits[k] += blend*w.margins[k] - norm
+		if w.logits[k] > w.logits[best] {
+			best = k
+		}
+	}
+	return best, float64(w.logits[best]), w.known[0] + w.known[1]
+}
+
+// logSum is the logarithm of the sum of exponentials.
+func logSum(v []float32) float32 {
+	top := v[0]
+	for _, s := range v {
+		top = max(top, s)
+	}
+	var sum float64
+	for _, s := range v {
+		if d := s - top; d > -20 {
+			sum += math.Exp(float64(d))
+		}
+	}
+	return top + float32(math.Log(sum))
+}
+
+func (m *Model) rank(p []float32, top int) []Scored {
+	if top <= 0 {
+		return nil
+	}
+	out := make([]Scored, 0, top+1)
+	for k, v := range p {
+		if len(out) == top && float64(v) <= out[top-1].Probability {
+			continue
+		}
+		at := sort.Search(len(out), func(i int) bool { return out[i].Probability < float64(v) })
+		out = append(out, Scored{})
+		copy(out[at+1:], out[at:])
+		out[at] = Scored{m.labels[k], float64(v)}
+		out = out[:min(len(out), top)]
+	}
+	return out
+}

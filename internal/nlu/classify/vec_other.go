@@ -1,0 +1,7 @@
+//go:build !amd64
+
+package classify
+
+func add(a float32, x, y []float32) { addGo(a, x, y) }
+
+func dot(x, y []float32) float32 { return dotGo(x, y) }
