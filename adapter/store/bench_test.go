@@ -23,8 +23,10 @@ func BenchmarkClaim(b *testing.B) {
 			for _, k := range []struct{ workers, batch, claims int }{{1, 1, 500}, {1, 10, 2000}, {1, 100, 4000}, {8, 1, 1000}, {8, 10, 4000}, {8, 100, 8000}} {
 				b.Run(fmt.Sprintf("workers=%d/batch=%d", k.workers, k.batch), func(b *testing.B) {
 					for range b.N {
+						before := s.Stats().Conflicts
 						rate := claims(b, s, k.workers, k.batch, k.claims)
 						b.ReportMetric(rate, "claims/s")
+						b.ReportMetric(float64(s.Stats().Conflicts-before), "conflicts")
 						b.ReportMetric(0, "ns/op")
 					}
 				})

@@ -87,7 +87,7 @@ const headOnly = " AND NOT EXISTS (SELECT 1 FROM outbox e WHERE e.tenant_id = o.
 	" AND e.seq < o.seq AND e.destination = o.destination AND e.state = 'waiting')"
 
 // Lease implements outbox.Store.
-func (b Outbox) Lease(ctx context.Context, owner string, n int, d time.Duration) ([]outbox.Delivery, error) {
+func (b Outbox) Lease(ctx context.Context, owner string, n int, d time.Duration, except ...string) ([]outbox.Delivery, error) {
 	var out []outbox.Delivery
 	n = min(max(n, 0), maxClaim)
 	var until instant
@@ -106,15 +106,18 @@ func (b Outbox) Lease(ctx context.Context, owner string, n int, d time.Duration)
 			return err
 		}
 		var rows []outboxRow
-		q := "SELECT o.* FROM outbox o" + b.s.sql.outboxDue + " WHERE o.state = 'waiting' AND o.due_at <= ?" + headOnly +
-			" ORDER BY o.due_at LIMIT ?" + b.s.sql.skipLocked
-		if err := tx.Raw(q, at(now), n).Scan(&rows).Error; err != nil {
+		q, args := "SELECT o.* FROM outbox o"+b.s.sql.outboxDue+" WHERE o.state = 'waiting' AND o.due_at <= ?", []any{at(now)}
+		if len(except) > 0 {
+			q, args = q+" AND o.destination NOT IN ?", append(args, except)
+		}
+		q += headOnly + " ORDER BY o.due_at LIMIT ?" + b.s.sql.skipLocked
+		if err := tx.Raw(q, append(args, n)...).Scan(&rows).Error; err != nil {
 			return err
 		}
 		until = at(now.Add(d))
 		for _, r := range rows {
 			res := tx.Model(&outboxRow{}).Where("tenant_id = ? AND id = ? AND state = ? AND due_at = ?", r.TenantID, r.ID, msgWaiting, r.DueAt).
-				Updates(map[string]any{"owner": owner, "due_at": until, "tries": r.Tries + 1})
+				Updates(map[string]any{"owner": owner, "due_at": until, "tries": r.Tries + 1, "reason": ""})
 			if err := exactly(1, res, errAgain); err != nil {
 				return err
 			}
@@ -132,6 +135,7 @@ func (r outboxRow) delivery() outbox.Delivery {
 	return outbox.Delivery{
 		ID: uuid.UUID(r.ID), Tenant: r.TenantID, Aggregate: string(r.Aggregate), Seq: r.Seq, Kind: r.Kind, Event: r.Event,
 		Destination: r.Destination, Body: r.Body, Tries: r.Tries, CreatedAt: r.CreatedAt.Time(),
+		Lapsed: r.State == msgWaiting && r.Tries > 0 && r.Reason == "", // Retry and Bury leave a reason, a lease none
 	}
 }
 
