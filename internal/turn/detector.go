@@ -29,8 +29,8 @@ type Detector struct {
 	model   [bands]float32 // what the canceller expects, held for some 100 ms
 	trial   [3]float32     // powers over 40 ms: heard, left, expected
 	moved   int            // hops for which the echo is taken to have moved
-	peak    float32        // of what we played, in all, held
-	fit     [bands]fit     // of what the canceller leaves to the reference
+	guesses guesses
+	fit     [bands]fit // of what the canceller leaves to the reference
 	lambda  [bands]float32
 
 	noise    [bands]float32
@@ -45,6 +45,7 @@ type Detector struct {
 }
 
 const (
+	echoMargin = 1.5 // over what the echo is taken to be
 	movedHops  = 80
 	hold       = 0.97 // a hop, of what we played while the delay is unknown
 	refLen     = 4096
@@ -197,7 +198,7 @@ func (d *Detector) check(t *tables, mic, err *[bands]float32, y *spectrum) {
 // what we played: a high quantile, so that peaks are covered too.
 func (d *Detector) residual(t *tables, x *spectrum, raw, err *[bands]float32, near bool) {
 	if !near {
-		d.echoRef, d.lambda, d.peak = [bands]float32{}, [bands]float32{}, 0
+		d.echoRef, d.lambda, d.guesses = [bands]float32{}, [bands]float32{}, guesses{}
 		return
 	}
 	if d.locked {
@@ -213,7 +214,7 @@ func (d *Detector) residual(t *tables, x *spectrum, raw, err *[bands]float32, ne
 	}
 	share := float32(1)
 	if !d.locked {
-		share = d.peakShare(raw)
+		share = d.guess(t, raw, err)
 	}
 	for b := range d.echoRef {
 		if d.locked {
@@ -240,7 +241,7 @@ func (d *Detector) residual(t *tables, x *spectrum, raw, err *[bands]float32, ne
 		if d.locked && d.blind == 0 && !d.voting {
 			f.add(s, err[b])
 		}
-		bound := 1.5 * float32(math.Exp2(float64(d.leak[b]))) * s
+		bound := echoMargin * float32(math.Exp2(float64(d.leak[b]))) * s
 		if d.locked {
 			bound = min(bound, 2*d.echo.reach[b]+2.5*f.slope()*s)
 		} else if d.leakAge > coldHops {
@@ -255,20 +256,43 @@ func (d *Detector) residual(t *tables, x *spectrum, raw, err *[bands]float32, ne
 	}
 }
 
-// peakShare is how much of the held peaks of the bands can have sounded at
-// once: while the delay is unknown each band is held at its peak, but an echo
-// is never louder in all than we were at some one time.
-func (d *Detector) peakShare(raw *[bands]float32) float32 {
-	var now, peaks float32
+// guess finds, while the delay is unknown, the one delay that best explains
+// what was heard lately as echo, and returns how loud our voice was then,
+// relative to the peaks of the bands. Speech is what no single delay explains.
+func (d *Detector) guess(t *tables, raw, err *[bands]float32) float32 {
+	var now, heard, floor, peaks, gain float32
 	for b, v := range raw {
 		now += v
-		peaks += max(v, hold*d.echoRef[b])
+		heard += err[b]
+		floor += max(d.noise[b], noiseFloor)
+		s := max(v, hold*d.echoRef[b])
+		peaks += s
+		gain += echoMargin * float32(math.Exp2(float64(d.leak[b]))) * s
 	}
-	d.peak = max(now, hold*d.peak)
+	g := &d.guesses
+	copy(g.loud[1:], g.loud[:len(g.loud)-1])
+	g.loud[0] = max(now, 0.6*g.loud[1])
 	if peaks <= 0 {
 		return 1
 	}
-	return min(1, d.peak/peaks)
+	gain /= peaks
+	best := 0
+	for lag := range g.over {
+		bound := max(g.loud[lag], g.loud[lag+1], g.loud[max(0, lag-1)])
+		over := max(0, min(10, t.db(heard/(floor+gain*bound)+1e-6)))
+		g.over[lag] += 0.08 * (over - g.over[lag])
+		if g.over[lag] < g.over[best] {
+			best = lag
+		}
+	}
+	return min(1, max(g.loud[best], g.loud[best+1], g.loud[max(0, best-1)])/peaks)
+}
+
+// guesses holds, newest first, how loud we were, and for each delay how far
+// what was heard has exceeded what an echo of that delay could be, in dB.
+type guesses struct {
+	loud [maxDelay + 2]float32
+	over [maxDelay + 1]float32
 }
 
 // fit is a running least-squares line of residual power on reference power.

@@ -22,9 +22,10 @@ type toneTracker struct {
 const (
 	toneHops   = 6    // until a run counts as a tone
 	toneLevel  = 3e-5 // -45 dBFS
-	tonePure   = 0.9  // share of the power that the peaks hold
+	tonePure   = 0.92 // share of the power that the peaks hold
 	toneReach  = 4    // bins on either side that belong to a peak
-	toneSteady = 3.5  // Hz between two hops
+	toneSteady = 1.5  // Hz between two hops
+	toneLoud   = 0.8  // dB between two hops
 	beatHops   = 10   // two halves of 50 ms, which holds two beats
 )
 
@@ -64,7 +65,7 @@ func (t *toneTracker) observe(tab *tables, e *spectrum, level float32) (int, [2]
 	pure := share1+share2 > tonePure
 	jump := abs(tab.db(level/(t.level+1e-9) + 1e-9))
 	pair := dtmf(hz)
-	steady := pure && jump < 5 && t.hz[0] != 0 && (same(hz, t.hz) || pair && dtmf(t.hz))
+	steady := pure && (jump < toneLoud || pair) && t.hz[0] != 0 && (same(hz, t.hz) || pair && dtmf(t.hz))
 	t.last, t.level = *e, level
 	if pure {
 		t.hz = hz
@@ -116,7 +117,7 @@ func (t *toneTracker) beats(p *[bins]float32, k int, share, level float32) bool 
 			dc, dl = dc-t.centre[j], dl-t.loud[j]
 		}
 	}
-	if abs(dc) > 4*beatHops/2 || abs(dl) > 0.8*beatHops/2 {
+	if abs(dc) > 2.5*beatHops/2 || abs(dl) > 0.6*beatHops/2 {
 		t.close = 0
 		return false
 	}
