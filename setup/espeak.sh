@@ -18,6 +18,6 @@ trap 'rm -rf "$work"' EXIT
 for spoken in cmn:你好 yue:你好 hak:你好 ug:سالام en:hello; do
 	espeak-ng -v "${spoken%%:*}" -w "$work/voice.wav" "${spoken#*:}" 2>"$work/said" ||
 		die "espeak-ng has no voice '${spoken%%:*}': $(tail -n 1 "$work/said")"
-	[ "$(stat -c %s "$work/voice.wav")" -gt 8000 ] || die "espeak-ng says nothing in '${spoken%%:*}'"
+	[ "$(wc -c <"$work/voice.wav")" -gt 8000 ] || die "espeak-ng says nothing in '${spoken%%:*}'"
 done
 stamp espeak "$RECIPE" "$(espeak-ng --version | head -n 1 | sed 's/ *Data at:.*//')"

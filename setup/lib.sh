@@ -57,6 +57,7 @@ logged() {
 # one_at_a_time: two set-ups at once (two terminals, two CI jobs of one checkout) wait for each other.
 one_at_a_time() {
 	[ "${RINGMASTER_SETUP_LOCKED:-}" = 1 ] && return
+	command -v flock >/dev/null || return 0
 	exec 9>"$LOCAL/setup.lock"
 	if ! flock -n 9; then
 		say "another set-up of this folder is running: waiting for it"
@@ -86,6 +87,7 @@ apt_has() {
 
 # apt_install PKG...: without recommended packages, never removing one of the user's own.
 apt_install() {
+	command -v apt-get >/dev/null || die "this machine has no apt-get: install these programs yourself, or use Debian 12: $*"
 	apt_has "$@" && return
 	apt_lists
 	say "apt-get install $*"
@@ -94,12 +96,14 @@ apt_install() {
 		die "apt-get could not install: $* (if it wants to remove packages of yours, it was not allowed to)"
 }
 
-# debian_mirror: the mirror of this machine's own apt configuration, as an URL.
+# debian_mirror: the mirror of this machine's own apt configuration, as an URL. Elsewhere than on Debian, RINGMASTER_DEBIAN_MIRROR
+# names one.
 debian_mirror() {
 	local all
+	if [ -n "${RINGMASTER_DEBIAN_MIRROR:-}" ]; then printf '%s\n' "$RINGMASTER_DEBIAN_MIRROR"; return; fi
 	all=$(apt-get indextargets --format '$(ORIGIN) $(CODENAME) $(REPO_URI)' 'Created-By: Packages' 2>/dev/null |
 		awk '$1 == "Debian" && $2 !~ /security|updates|backports/ && $3 ~ /^https?:/ {print $3}')
-	[ -n "$all" ] || die "no http mirror of Debian in this machine's apt sources (/etc/apt/sources.list*): add one and run again"
+	[ -n "$all" ] || die "no http mirror of Debian in this machine's apt sources (/etc/apt/sources.list*): add one, or set RINGMASTER_DEBIAN_MIRROR to its URL, and run again"
 	printf '%s\n' "${all%%$'\n'*}"
 }
 
@@ -124,7 +128,7 @@ remove_tree() {
 bootstrap() {
 	local suite=$1 dir=$2 mirror proxy work extra= apart=()
 	[ -x "$dir/usr/bin/apt-get" ] && return
-	apt_install debootstrap
+	apt_install debootstrap debian-archive-keyring
 	# The mirror is known once apt has its lists.
 	[ -n "$(apt-get indextargets 'Created-By: Packages' 2>/dev/null)" ] || { rm -f "$LOCAL/apt-lists"; }
 	apt_lists

@@ -48,7 +48,7 @@ func TestWatch(t *testing.T) {
 			name: "failed", code: 1, in: lines(t, [4]string{p, "", "start"}, [4]string{p, "TestA", "output", "    a_test.go:1: 1 is not 2\n"},
 				[4]string{p, "TestA", "output", "--- FAIL: TestA (0.00s)\n"}, [4]string{p, "TestA", "fail"},
 				[4]string{p, "", "output", "FAIL\tringmaster/x\t0.1s\n"}, [4]string{p, "", "fail"}),
-			want: []string{"1 is not 2", "--- FAIL: TestA", "FAIL\tringmaster/x\t0.1s\n", "0 passed, 1 failed"},
+			want: []string{"1 is not 2", "--- FAIL: TestA", "FAIL\tringmaster/x\t0.1s\n", "\nfailed: ringmaster/x.TestA\n", "0 passed, 1 failed"},
 		},
 		{
 			name: "the process ended under a test", code: 1, in: lines(t, [4]string{p, "", "start"}, [4]string{p, "TestA", "run"},

@@ -16,7 +16,7 @@ type watcher struct {
 	skipped map[string]string   // test -> why
 	open    map[string]bool     // packages that have begun and not ended
 	passed  int
-	failed  int
+	failed  []string
 	pkgs    int
 	bad     bool
 }
@@ -34,7 +34,10 @@ func watch(in io.Reader, out io.Writer) (bool, error) {
 		w.unended(pkg)
 		w.print("FAIL\t" + pkg + "\tdid not end (killed by the time limit?)\n")
 	}
-	w.print(fmt.Sprintf("tests: %d passed, %d failed, %d skipped, in %d packages and %s\n", w.passed, w.failed, len(w.skipped), w.pkgs,
+	for _, test := range w.failed {
+		w.print("failed: " + test + "\n")
+	}
+	w.print(fmt.Sprintf("tests: %d passed, %d failed, %d skipped, in %d packages and %s\n", w.passed, len(w.failed), len(w.skipped), w.pkgs,
 		time.Since(began).Round(time.Second)))
 	if len(w.skipped) == 0 {
 		w.print("could not be run: nothing\n")
@@ -103,7 +106,7 @@ func (w *watcher) test(e event) {
 			w.said[name] = append(w.said[name], e.Output)
 		}
 	case "fail":
-		w.failed++
+		w.failed = append(w.failed, name)
 		w.bad = true
 		w.print(strings.Join(w.said[name], ""))
 		delete(w.said, name)
