@@ -19,6 +19,12 @@ const (
 	msgDead      = "dead"
 )
 
+// Sizes of columns: characters and bytes.
+const (
+	maxDestination = 512
+	maxAggregate   = 128
+)
+
 // Outbox is the outbox's side of the store. It is a type of its own because outbox.Store and scheduler.Store both have NextDue, of
 // different things.
 type Outbox struct{ s *Store }
@@ -40,6 +46,7 @@ func (s *Store) enqueue(tx *gorm.DB, tenant string, msgs []scheduler.Message) er
 	}
 	last := map[string]int64{}
 	for _, m := range msgs {
+		m.Aggregate = m.Aggregate[:min(len(m.Aggregate), maxAggregate)]
 		if m.Tenant == "" {
 			m.Tenant = tenant
 		}
@@ -67,10 +74,14 @@ func (s *Store) enqueue(tx *gorm.DB, tenant string, msgs []scheduler.Message) er
 			continue // the same message again
 		}
 		last[k]++
-		err := tx.Create(&outboxRow{
-			TenantID: m.Tenant, ID: binID(m.ID), Aggregate: []byte(m.Aggregate), Seq: last[k], Kind: m.Kind, Event: m.Event,
-			Destination: m.Destination, Body: orEmpty(m.Body), State: msgWaiting, DueAt: at(now), CreatedAt: at(now),
-		}).Error
+		row := outboxRow{
+			TenantID: m.Tenant, ID: binID(m.ID), Aggregate: []byte(m.Aggregate), Seq: last[k], Kind: clip(m.Kind, 32), Event: clip(m.Event, 64),
+			Destination: clip(m.Destination, maxDestination), Body: orEmpty(m.Body), State: msgWaiting, DueAt: at(now), CreatedAt: at(now),
+		}
+		if row.Destination != m.Destination { // nobody can be reached there, and the call must end all the same
+			row.State, row.Reason, row.EndedAt = msgDead, "destination is too long or no text", at(now)
+		}
+		err := tx.Create(&row).Error
 		if isDuplicate(err) {
 			return errAgain
 		}

@@ -19,9 +19,11 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"net/netip"
 	"net/url"
 	"strconv"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -87,7 +89,7 @@ func client(guard bool) *http.Client {
 
 // Public reports an address of the public internet.
 func Public(a netip.Addr) bool {
-	a = a.Unmap()
+	a = a.Unmap().WithZone("") // no prefix contains an address with a zone
 	for _, p := range reserved {
 		if p.Contains(a) {
 			return false
@@ -103,6 +105,7 @@ var reserved = []netip.Prefix{
 	netip.MustParsePrefix("203.0.113.0/24"), netip.MustParsePrefix("240.0.0.0/4"), netip.MustParsePrefix("64:ff9b::/96"),
 	netip.MustParsePrefix("64:ff9b:1::/48"), netip.MustParsePrefix("100::/64"), netip.MustParsePrefix("2001::/23"),
 	netip.MustParsePrefix("2001:db8::/32"), netip.MustParsePrefix("2002::/16"), netip.MustParsePrefix("fec0::/10"),
+	netip.MustParsePrefix("::/8"), netip.MustParsePrefix("3fff::/20"), netip.MustParsePrefix("5f00::/16"), netip.MustParsePrefix("192.88.99.0/24"),
 }
 
 // Idempotent says whether the endpoint drops a second copy.
@@ -128,9 +131,11 @@ func (s *Sender) Send(ctx context.Context, d outbox.Delivery) (int, error) {
 	if e.AllowPrivate {
 		c = s.private
 	}
+	var connected atomic.Bool
+	req = req.WithContext(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { connected.Store(true) }}))
 	resp, err := c.Do(req)
 	if err != nil {
-		return 0, classify(err)
+		return 0, classify(err, connected.Load())
 	}
 	defer func() { _ = resp.Body.Close() }()
 	_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, 64<<10))
@@ -143,9 +148,10 @@ func (s *Sender) Send(ctx context.Context, d outbox.Delivery) (int, error) {
 	return resp.StatusCode, fmt.Errorf("receiver answered %d", resp.StatusCode)
 }
 
-// classify tells a connection that was never made from an answer that never
-// came. The receiver's URL stays out of the error: it may hold a token.
-func classify(err error) error {
+// classify tells a connection that was never made (TLS included) from an
+// answer that never came. The receiver's URL stays out of the error: it may
+// hold a token.
+func classify(err error, connected bool) error {
 	var ue *url.Error
 	if errors.As(err, &ue) {
 		err = ue.Err
@@ -154,10 +160,12 @@ func classify(err error) error {
 	switch {
 	case errors.Is(err, errPrivate):
 		return fmt.Errorf("%w: %w", outbox.ErrPermanent, errPrivate)
-	case errors.As(err, &oe) && oe.Op == "dial":
-		return fmt.Errorf("receiver cannot be reached: %w", oe.Err)
+	case connected:
+		return fmt.Errorf("%w: %w", outbox.ErrNoAnswer, err)
+	case errors.As(err, &oe):
+		err = oe.Err
 	}
-	return fmt.Errorf("%w: %w", outbox.ErrNoAnswer, err)
+	return fmt.Errorf("receiver cannot be reached: %w", err)
 }
 
 // Sign is the signature header of a message.

@@ -33,6 +33,7 @@ type Config struct {
 	Timeout  time.Duration // of one delivery; default 10 s
 	MaxTries int           // then it is buried; default 15
 	Tick     time.Duration // longest wait between looks; default 1 s
+	Flush    time.Duration // how long Run goes on with what is due when it is to end; default 5 s
 }
 
 // Worker delivers what the store holds.
@@ -44,6 +45,7 @@ type Worker struct {
 	wake  chan struct{}
 
 	mu    sync.Mutex
+	busy  map[string]int // deliveries under way, by destination
 	stats Stats
 }
 
@@ -70,7 +72,10 @@ func New(cfg Config, store Store, send Sender, log *slog.Logger) *Worker {
 	if cfg.Tick == 0 {
 		cfg.Tick = time.Second
 	}
-	return &Worker{cfg: cfg, store: store, send: send, log: log, wake: make(chan struct{}, 1)}
+	if cfg.Flush == 0 {
+		cfg.Flush = 5 * time.Second
+	}
+	return &Worker{cfg: cfg, store: store, send: send, log: log, wake: make(chan struct{}, 1), busy: map[string]int{}}
 }
 
 // Wake makes the worker look at the store now.
@@ -88,36 +93,22 @@ func (w *Worker) Stats() Stats {
 	return w.stats
 }
 
-// Run delivers until ctx ends, and returns when no delivery is under way. A
-// slow receiver holds one of Parallel places and blocks no other receiver.
+// Run delivers until ctx ends; then it goes on with what is due for at most
+// Config.Flush, and returns when no delivery is under way. A slow receiver
+// holds at most a quarter of the Parallel places and blocks no other.
 func (w *Worker) Run(ctx context.Context) error {
-	places := make(chan struct{}, w.cfg.Parallel)
-	var busy sync.WaitGroup
-	defer busy.Wait()
+	var deliveries sync.WaitGroup
+	defer deliveries.Wait()
 	for {
-		free := w.cfg.Parallel - len(places)
-		leased := 0
-		if free > 0 {
-			ds, err := w.store.Lease(ctx, w.cfg.Owner, min(free, w.cfg.Batch), w.cfg.Lease)
-			if err != nil && ctx.Err() == nil {
-				w.log.Error("outbox cannot be read; it is tried again", "err", err)
-			}
-			leased = len(ds)
-			for _, d := range ds {
-				places <- struct{}{}
-				busy.Go(func() {
-					defer func() { <-places; w.Wake() }()
-					w.deliver(ctx, d)
-				})
-			}
-		}
-		if leased > 0 && leased == free {
-			continue
+		leased, full := w.round(ctx, &deliveries)
+		if leased > 0 && full {
+			continue // there may be more
 		}
 		timer := time.NewTimer(w.cfg.Tick)
 		select {
 		case <-ctx.Done():
 			timer.Stop()
+			w.flush(&deliveries)
 			return nil
 		case <-w.wake:
 			timer.Stop()
@@ -126,31 +117,108 @@ func (w *Worker) Run(ctx context.Context) error {
 	}
 }
 
-func (w *Worker) deliver(ctx context.Context, d Delivery) {
-	sendCtx, cancel := context.WithTimeout(ctx, w.cfg.Timeout)
-	status, err := w.send.Send(sendCtx, d)
-	cancel()
-	// What became of it is written even while we shut down.
-	ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+// flush delivers what is due, until nothing is or the time is over.
+func (w *Worker) flush(deliveries *sync.WaitGroup) {
+	ctx, cancel := context.WithTimeout(context.Background(), w.cfg.Flush)
+	defer cancel()
+	for ctx.Err() == nil {
+		if leased, _ := w.round(ctx, deliveries); leased > 0 {
+			continue
+		}
+		if w.idle() {
+			return
+		}
+		select { // the end of a delivery may make the next one due
+		case <-w.wake:
+		case <-ctx.Done():
+		}
+	}
+}
+
+// round leases what there is room for and starts delivering it. full says
+// that the room was the limit.
+func (w *Worker) round(ctx context.Context, deliveries *sync.WaitGroup) (leased int, full bool) {
+	n, except := w.room()
+	if n == 0 || ctx.Err() != nil {
+		return 0, false
+	}
+	leaseCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer cancel()
+	due, err := w.store.NextDue(leaseCtx) // nothing waits: no write transaction for it
+	var ds []Delivery
+	if err == nil && !due.IsZero() {
+		ds, err = w.store.Lease(leaseCtx, w.cfg.Owner, n, w.cfg.Lease, except...)
+	}
+	if err != nil {
+		w.log.Error("outbox cannot be read; it is tried again", "err", err)
+		return 0, false
+	}
+	for _, d := range ds {
+		w.take(d.Destination, 1)
+		deliveries.Go(func() {
+			defer func() { w.take(d.Destination, -1); w.Wake() }()
+			w.deliver(d)
+		})
+	}
+	return len(ds), len(ds) == n
+}
+
+// room is how many messages may be leased, and the receivers that have their
+// share already. The lease is no larger than one share, so that it cannot
+// exceed it by more than that.
+func (w *Worker) room() (n int, except []string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	busy := 0
+	n = w.share()
+	for destination, m := range w.busy {
+		busy += m
+		if m >= w.share() {
+			except = append(except, destination)
+		} else {
+			n = min(n, w.share()-m)
+		}
+	}
+	return max(0, min(n, w.cfg.Parallel-busy, w.cfg.Batch)), except
+}
+
+func (w *Worker) share() int { return max(1, w.cfg.Parallel/4) }
+
+func (w *Worker) idle() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.busy) == 0
+}
+
+func (w *Worker) take(destination string, n int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.busy[destination] += n; w.busy[destination] == 0 {
+		delete(w.busy, destination)
+	}
+}
+
+// deliver sends one message and writes down what came of it. It is not cut
+// off by our own end: whether it had arrived could not be known.
+func (w *Worker) deliver(d Delivery) {
+	status, err := 0, ErrNoAnswer
+	if !d.Lapsed || w.send.Idempotent(d.Destination) {
+		ctx, cancel := context.WithTimeout(context.Background(), w.cfg.Timeout)
+		status, err = w.send.Send(ctx, d)
+		cancel()
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	log := w.log.With("message", d.ID, "event", d.Event, "destination", d.Destination, "tries", d.Tries+1)
 	var write error
-	switch why := ""; {
+	switch {
 	case err == nil:
 		w.count(func(s *Stats) { s.Delivered++ })
 		write = w.store.Delivered(ctx, w.cfg.Owner, d.ID, status)
-	case errors.Is(err, ErrPermanent):
-		why = err.Error()
-		fallthrough
-	case d.Tries+1 >= w.cfg.MaxTries:
-		fallthrough
-	case errors.Is(err, ErrNoAnswer) && !w.send.Idempotent(d.Destination):
-		if why == "" {
-			why = err.Error()
-		}
+	case errors.Is(err, ErrPermanent), d.Tries+1 >= w.cfg.MaxTries, errors.Is(err, ErrNoAnswer) && !w.send.Idempotent(d.Destination):
 		w.count(func(s *Stats) { s.Buried++ })
 		log.Error("message is a dead letter: mend the receiver, then re-drive it", "err", err)
-		write = w.store.Bury(ctx, w.cfg.Owner, d.ID, why)
+		write = w.store.Bury(ctx, w.cfg.Owner, d.ID, err.Error())
 	default:
 		w.count(func(s *Stats) { s.Retried++ })
 		at := time.Now().Add(Backoff(d.Tries + 1))
@@ -158,7 +226,7 @@ func (w *Worker) deliver(ctx context.Context, d Delivery) {
 		write = w.store.Retry(ctx, w.cfg.Owner, d.ID, at, err.Error())
 	}
 	if write != nil {
-		log.Error("delivery could not be written down; the message may be sent once more", "err", write)
+		log.Error("delivery could not be written down; it is done over when its lease ends", "err", write)
 	}
 }
 

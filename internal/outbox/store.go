@@ -17,16 +17,20 @@ type Delivery struct {
 	Event       string
 	Destination string
 	Body        []byte
-	Tries       int
-	CreatedAt   time.Time
+	Tries       int // before this one
+	// Lapsed: it was leased before and nobody wrote what came of it. The
+	// receiver may have it.
+	Lapsed    bool
+	CreatedAt time.Time
 }
 
 // Store keeps messages until they are delivered or dead. Leases are the
 // database's clock.
 type Store interface {
 	// Lease takes up to n messages whose time has come and whose aggregate has
-	// no earlier undelivered message, for d.
-	Lease(ctx context.Context, owner string, n int, d time.Duration) ([]Delivery, error)
+	// no earlier undelivered message, for d. Messages to the destinations in
+	// except stay where they are.
+	Lease(ctx context.Context, owner string, n int, d time.Duration, except ...string) ([]Delivery, error)
 	// Delivered ends a message.
 	Delivered(ctx context.Context, owner string, id uuid.UUID, status int) error
 	// Retry gives a message back until at.
