@@ -24,6 +24,7 @@ var allowed = map[string]string{
 	"internal/pbx":        "internal/audio internal/phone",
 	"internal/compliance": "internal/campaign internal/phone",
 	"internal/pacing":     "",
+	"internal/redact":     "",
 	"internal/turn":       "internal/audio",
 	"internal/amd":        "internal/audio internal/turn",
 	"internal/dialogue":   "internal/campaign internal/nlu internal/phone internal/speech",
@@ -32,7 +33,7 @@ var allowed = map[string]string{
 
 	"internal/nlu/classify": "",
 
-	"internal/call":      "internal/amd internal/audio internal/campaign internal/dialogue internal/mailbox internal/nlu internal/pbx internal/phone internal/speech internal/turn",
+	"internal/call":      "internal/amd internal/audio internal/campaign internal/dialogue internal/mailbox internal/nlu internal/pbx internal/phone internal/redact internal/speech internal/turn",
 	"internal/scheduler": "internal/call internal/campaign internal/compliance internal/pacing internal/phone",
 	"internal/outbox":    "internal/campaign",
 	"internal/api":       "internal/campaign internal/compliance internal/outbox internal/phone internal/scheduler internal/speech",

@@ -95,6 +95,7 @@ type call struct {
 	opening    int   // how often media was asked for: only the last one counts
 	waiting    []Say // asked for while no media was open
 	recordings []campaign.Recording
+	masks      masks
 }
 
 // Run makes the call and returns its one outcome. It waits for every
@@ -116,7 +117,7 @@ func Run(ctx context.Context, p Plan, d Deps) campaign.Outcome {
 	c.cancel()
 	c.box.Close(io.EOF)
 	c.pumps.Wait()
-	o := c.state.Outcome
+	o := c.masks.outcome(c.state.Outcome)
 	o.Recordings = append(o.Recordings, c.recordings...)
 	return o
 }
@@ -139,7 +140,7 @@ func newCall(p Plan, d Deps) *call {
 		d.Ears = NewEars
 	}
 	now := time.Now()
-	c := &call{plan: p, deps: d, start: now, box: mailbox.New[delivery](maxInputs),
+	c := &call{masks: newMasks(), plan: p, deps: d, start: now, box: mailbox.New[delivery](maxInputs),
 		rules: rules{script: p.Script, customer: p.Customer, start: now, limits: p.Limits},
 		log:   d.Log.With("attempt", p.Attempt.ID, "leg", p.Request.ID)}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
@@ -191,7 +192,7 @@ func (c *call) record(in Input) {
 	if c.deps.Input == nil {
 		return
 	}
-	data, err := json.Marshal(in)
+	data, err := json.Marshal(c.masks.input(in))
 	if err != nil {
 		c.log.Error("input of a call cannot be kept", "kind", in.Kind, "err", err)
 		return
@@ -208,7 +209,8 @@ func (c *call) observe(before State) {
 		c.deps.Observe(note)
 	}
 	for i := len(before.Outcome.Turns); i < len(c.state.Outcome.Turns); i++ {
-		note.Turn = &c.state.Outcome.Turns[i]
+		t := c.masks.turn(c.state.Outcome.Turns[i])
+		note.Turn = &t
 		c.deps.Observe(note)
 	}
 }

@@ -278,3 +278,28 @@ func TestShutdownHangsUpFirst(t *testing.T) {
 		})
 	}
 }
+
+// A spoken number is nowhere in what leaves the call: outcome, notes, log.
+func TestSpokenNumbersDoNotLeaveTheCall(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLab(t, "talks", callee.Script{Steps: []callee.Step{
+			listen(), say("方便"), listen(), say("我的卡号是六二二二零二一二三四五"), listen(), say("不用了"), listen(), pause(time.Second), {Hangup: true}}})
+		o := l.run(t)
+		show(t, o)
+		all := strings.Join(theirs(o), " ")
+		for _, n := range l.notes {
+			if n.Turn != nil {
+				all += n.Turn.Text
+			}
+		}
+		for _, in := range l.log {
+			all += string(in.Data)
+		}
+		if strings.Contains(all, "六二二二") || strings.Contains(all, "一二三四五") {
+			t.Errorf("a number left the call: %s", all)
+		}
+		if !strings.Contains(all, "卡号是***") {
+			t.Error("the masked turn is missing")
+		}
+	})
+}
