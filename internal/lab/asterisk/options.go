@@ -37,7 +37,8 @@ type Options struct {
 	Include []string
 	// Verbose is Asterisk's log level, 0 to 9: 3 writes each step of a call. Load tests leave it 0.
 	Verbose int
-	// KeepDir leaves the folder of the instance (its log above all) where it is at Stop, until the slot is taken again.
+	// KeepDir renames the folder of the instance (its log above all) at Stop to the same name with .kept behind it, in place
+	// of the one kept before.
 	KeepDir bool
 }
 
