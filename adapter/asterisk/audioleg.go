@@ -112,6 +112,7 @@ func (l *leg) keepMedia(m *mediaLeg) error {
 		return fmt.Errorf("%w: %w", pbx.ErrUnknown, m.Err())
 	}
 	l.media = m
+	m.Begin()
 	return nil
 }
 

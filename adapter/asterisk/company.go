@@ -175,6 +175,11 @@ func (l *leg) connect(ctx context.Context, other *leg) error {
 		}
 		_ = a.in.Put(input{kind: inEmit, event: pbx.Bridged{At: time.Now(), Other: pair[1].ID()}})
 	}
+	for _, pair := range [][2]*leg{{l, other}, {other, l}} {
+		if isClosed(pair[0].done) { // it ended meanwhile and saw no company
+			_ = pair[1].in.Put(input{kind: inPeerGone, peer: pair[0]})
+		}
+	}
 	return nil
 }
 

@@ -269,6 +269,15 @@ func seen(c *sipphone.Call, keep bool) callee.Call {
 	}
 	out.Record = heardBy(c, r, keep)
 	out.Record.Digits = r.Keys()
+	// Counted by packets: a frame that a busy exchange sent off the beat lies
+	// in two periods of the replay.
+	packets, _ := c.Packets()
+	out.Record.Audible = 0
+	for _, p := range packets {
+		if p.Audible && !p.At.Before(r.AckAt) {
+			out.Record.Audible += 20 * time.Millisecond
+		}
+	}
 	// The contract's interruptions are the callee's first words.
 	said := c.Spoken()
 	for at := 0; at+callee.FrameSamples <= len(said.Samples); at += callee.FrameSamples {

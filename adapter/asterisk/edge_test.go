@@ -24,7 +24,7 @@ func scripted(t *testing.T, change ...func(*Config)) (*aritest.Server, *Switch) 
 	s := aritest.New(t)
 	cfg := Config{
 		URL: s.ARI(), User: aritest.User, Password: aritest.Password, AppPrefix: "rm", Log: slog.New(slog.DiscardHandler),
-		RequestTimeout: 300 * time.Millisecond, PingPeriod: time.Second, BackoffMin: 5 * time.Millisecond, BackoffMax: 30 * time.Millisecond,
+		RequestTimeout: 3 * time.Second, PingPeriod: time.Second, BackoffMin: 5 * time.Millisecond, BackoffMax: 30 * time.Millisecond,
 		Deadline: 100 * time.Millisecond, LookUp: 200 * time.Millisecond,
 		Trunks: map[string]Trunk{"t": {Endpoint: "PJSIP/{number}@t", Lab: true}}, Agents: map[string]Agent{"ann": {"PJSIP/ann"}},
 		Queues: map[string]Queue{"q": {Context: "ctx"}},
@@ -515,4 +515,37 @@ func TestBridgeOfABlink(t *testing.T) {
 		t.Errorf("%+v", h)
 	}
 	s.Await(t, 1, "DELETE", "/bridges/rm-leg1")
+}
+
+// The customer leaves while the agent's channel is being made: whichever comes
+// first, the agent's phone does not ring on.
+func TestCustomerLeavesWhileTheAgentIsBeingCalled(t *testing.T) {
+	t.Parallel()
+	for _, at := range []string{"/channels/create", "/channels/leg1-agent/dial"} {
+		s, sw := scripted(t)
+		l := answered(t, s, sw, "leg1")
+		s.Script(func(w http.ResponseWriter, r aritest.Request) bool {
+			if r.Path == "/channels/create" {
+				s.Emit(t, `{"type":"StasisStart","args":["out"],"channel":{"id":"leg1-agent","state":"Down"}}`)
+			}
+			if r.Method == http.MethodPost && r.Path == at {
+				s.Emit(t, channelEvent("ChannelDestroyed", "leg1", `,"cause":16`))
+				<-l.(*leg).done
+				for range 100 { // our hang-up comes before there is a channel
+					if s.Count("DELETE", "/channels/leg1-agent") > 0 {
+						break
+					}
+					time.Sleep(5 * time.Millisecond)
+				}
+				s.SetChannel("leg1-agent", "Ringing")
+			}
+			if r.Method == http.MethodDelete && r.Path == "/channels/leg1-agent" {
+				s.SetChannel("leg1-agent", "")
+			}
+			return false
+		})
+		_ = l.Transfer(t.Context(), pbx.Target{Agent: "ann", Timeout: time.Second})
+		hungup(t, l)
+		s.Await(t, 2, "DELETE", "/channels/leg1-agent")
+	}
 }

@@ -227,6 +227,9 @@ func (l *leg) claim(ctx context.Context) (pbx.Leg, error) {
 	if first && !sure {
 		if _, err := l.sw.ari.Channel(ctx, l.id); err != nil {
 			if ari.Status(err) == http.StatusNotFound {
+				if l.endedJustNow(ctx) {
+					return l, nil
+				}
 				// Should it come after all, stranger() ends it.
 				_ = l.in.Put(input{kind: inDiscard})
 				return nil, fmt.Errorf("%w: %s is not on the exchange", pbx.ErrGone, l.id)
@@ -239,6 +242,15 @@ func (l *leg) claim(ctx context.Context) (pbx.Leg, error) {
 	}
 	_ = l.in.Put(input{kind: inAdopt})
 	return l, nil
+}
+
+// endedJustNow waits for the last event of a leg that is not on the exchange
+// any more: it may be on its way.
+func (l *leg) endedJustNow(ctx context.Context) bool {
+	_ = l.await(ctx, nil, 200*time.Millisecond)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.over && l.known
 }
 
 // strangerGrace is how long a channel of ours that nobody holds may live after

@@ -667,7 +667,7 @@ func TestRealBridgeOfTwoLegs(t *testing.T) {
 	_ = two.Hangup(t.Context(), pbx.CauseNormal)
 	hungup(t, two)
 	for _, c := range s.phone.Calls() {
-		if r, _ := c.Wait(t.Context()); r.Invite.User == "two" && heard(r) < 300*time.Millisecond {
+		if r, _ := c.Wait(t.Context()); r.Invite.User == "two" && heard(r) < 100*time.Millisecond {
 			t.Errorf("two heard %v of sound", heard(r))
 		}
 	}

@@ -99,7 +99,9 @@ func (l *leg) becomeUp() {
 	}
 	l.emit(pbx.Answered{At: l.upAt})
 	if l.customer != nil {
-		_ = l.customer.in.Put(input{kind: inTarget, peer: l})
+		if l.customer.in.Put(input{kind: inTarget, peer: l}) != nil {
+			l.hangupByUs(pbx.CauseNormal) // the customer is gone
+		}
 	}
 	l.arm(l.lookUpPeriod())
 }

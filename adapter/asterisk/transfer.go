@@ -86,6 +86,14 @@ func (l *leg) callTarget(ctx context.Context, t *leg, o ari.Originate) error {
 	switch {
 	case err == nil || isUnknown(err):
 		_ = t.in.Put(input{kind: inPlaced, unsure: err != nil})
+		l.mu.Lock()
+		alone := l.over
+		l.mu.Unlock()
+		if alone {
+			// The customer left while the target's channel was being made, and
+			// the hang-up may have come before the channel.
+			t.hangupByUs(pbx.CauseNormal)
+		}
 		return nil
 	case ari.Status(err) == http.StatusInternalServerError:
 		l.dropHandover(t)

@@ -50,6 +50,7 @@ type fakeAsterisk struct {
 	discarded  int
 	commands   []string
 	largest    int
+	before     int // frames in the queue when the first speech came; -1 before that
 	startEvent string
 }
 
@@ -64,7 +65,7 @@ func newFake(t *testing.T, f audio.Format) *fakeAsterisk {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := &fakeAsterisk{t: t, f: f, l: l, tick: frameTime, url: "http://" + l.Addr().String() + "/media/x"}
+	a := &fakeAsterisk{t: t, f: f, l: l, tick: frameTime, before: -1, url: "http://" + l.Addr().String() + "/media/x"}
 	a.startEvent = fmt.Sprintf(`{"event":"MEDIA_START","connection_id":"x","channel":"WebSocket/INCOMING/0x1","channel_id":"m","format":"%s","optimal_frame_size":%d,"ptime":20,"channel_variables":{}}`, f, f.FrameBytes())
 	a.wg.Go(a.serve)
 	t.Cleanup(func() {
@@ -237,6 +238,9 @@ func (a *fakeAsterisk) audio(data []byte) {
 	if a.length() >= 1000 {
 		a.discarded += len(data)
 		return
+	}
+	if a.before < 0 && string(data[:min(size, len(data))]) != string(silence(a.f, 1)) {
+		a.before = a.length()
 	}
 	for ; len(data) >= size; data = data[size:] {
 		a.queue = append(a.queue, item{frame: data[:size]})

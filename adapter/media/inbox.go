@@ -84,6 +84,22 @@ func (b *inbox) wake() {
 	}
 }
 
+// begin moves the clock's start to now unless something was received.
+func (b *inbox) begin(now time.Time) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.clock.next == 0 && b.n == 0 {
+		b.clock.start = now
+	}
+}
+
+// elapsed is the time since the clock's start.
+func (b *inbox) elapsed(now time.Time) time.Duration {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return now.Sub(b.clock.start)
+}
+
 // end lets the reader see io.EOF after what is queued.
 func (b *inbox) end() {
 	b.mu.Lock()

@@ -222,6 +222,9 @@ func (p *paced) Close() error {
 	return nil
 }
 
+// Begin implements Session.
+func (p *paced) Begin() { p.in.begin(time.Now()) }
+
 // Abort implements Session.
 func (p *paced) Abort(err error) { p.end(err) }
 

@@ -63,7 +63,7 @@ func TestPacedNeverStopsSending(t *testing.T) {
 	time.Sleep(200 * time.Millisecond)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.loud != 5 || len(c.all) < 20 || len(c.all) > 40 || p.Played() != 100*time.Millisecond {
+	if c.loud != 5 || len(c.all) < 10 || len(c.all) > 60 || p.Played() != 100*time.Millisecond {
 		t.Errorf("%d frames, %d of speech, played %v", len(c.all), c.loud, p.Played())
 	}
 }
@@ -83,7 +83,7 @@ func TestPacedFlush(t *testing.T) {
 	c.mu.Lock()
 	loud := c.loud
 	c.mu.Unlock()
-	if d := toTime(int64(loud)) - heard; d < 0 || d > frameTime {
+	if d := toTime(int64(loud)) - heard; d < 0 || d > 2*frameTime {
 		t.Errorf("flush says %v, %d frames were sent", heard, loud)
 	}
 	p.Abort(errTest)
@@ -257,7 +257,7 @@ func TestAudioSocketSendsSilenceFromTheFirstMoment(t *testing.T) {
 		}
 		n++
 	}
-	if n < 15 {
+	if n < 5 {
 		t.Errorf("%d frames in 400 ms", n)
 	}
 	msg := binary.BigEndian.AppendUint16([]byte{asSlin}, 320)

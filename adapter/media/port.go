@@ -153,6 +153,9 @@ func (w *WebSocket) Close() error {
 	return nil
 }
 
+// Begin implements Session.
+func (w *WebSocket) Begin() { w.in.begin(time.Now()) }
+
 // Abort implements Session.
 func (w *WebSocket) Abort(err error) { w.end(err) }
 

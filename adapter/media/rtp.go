@@ -133,7 +133,7 @@ func (r *RTP) read() {
 		if netip.AddrPortFrom(from.Addr().Unmap(), from.Port()) != *r.peer.Load() {
 			continue
 		}
-		for _, f := range j.push(time.Since(r.in.clock.start), r.pt, buf[:n]) {
+		for _, f := range j.push(r.in.elapsed(time.Now()), r.pt, buf[:n]) {
 			r.in.putAt(f.pos, f.wire)
 		}
 	}

@@ -13,6 +13,8 @@ import (
 // Session is pbx.Media as the exchange's adapter sees it.
 type Session interface {
 	pbx.Media
+	// Begin says that the leg can be heard from now on: sample 0 of the clock.
+	Begin()
 	// Abort ends the session for a reason that the exchange told.
 	Abort(err error)
 	// Err is why the session ended, nil while it lives or after Close.

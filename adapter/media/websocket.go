@@ -17,10 +17,10 @@ import (
 
 // Times of a websocket session.
 const (
-	statusEvery  = time.Second            // the queue's length is asked for
-	deadAfter    = 6 * time.Second        // nothing came, not even a status
-	writeTimeout = 2 * time.Second        // of one message
-	flushTimeout = 500 * time.Millisecond // of the answer to GET_STATUS
+	statusEvery  = time.Second     // the queue's length is asked for
+	deadAfter    = 6 * time.Second // nothing came, not even a status
+	writeTimeout = 2 * time.Second // of one message
+	flushTimeout = time.Second     // of the answer to GET_STATUS
 )
 
 var errSilent = errors.New("the exchange has been silent on the media leg: not even a status came")

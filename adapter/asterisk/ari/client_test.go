@@ -27,7 +27,7 @@ func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
 func config(url string) Config {
 	return Config{
-		URL: url, User: aritest.User, Password: aritest.Password, App: "rm-c1", RequestTimeout: 300 * time.Millisecond,
+		URL: url, User: aritest.User, Password: aritest.Password, App: "rm-c1", RequestTimeout: time.Second,
 		PingPeriod: time.Second, BackoffMin: 5 * time.Millisecond, BackoffMax: 20 * time.Millisecond, Log: quiet(),
 	}
 }
@@ -71,7 +71,7 @@ func TestThreeKindsOfFailure(t *testing.T) {
 	}{
 		"nobody listens":    {url: closed, want: pbx.ErrUnavailable},
 		"lost reply":        {reply: aritest.Hijack, want: pbx.ErrUnknown},
-		"late reply":        {reply: func(http.ResponseWriter) { time.Sleep(500 * time.Millisecond) }, want: pbx.ErrUnknown},
+		"late reply":        {reply: func(http.ResponseWriter) { time.Sleep(1500 * time.Millisecond) }, want: pbx.ErrUnknown},
 		"allocation failed": {reply: answer(500, `{"error":"Allocation failed"}`), want: pbx.ErrRefused, text: "Allocation failed"},
 		"exists":            {reply: answer(409, `{"message":"Channel with given unique ID already exists"}`), want: pbx.ErrRefused, text: "already exists"},
 		"read only":         {reply: answer(403, `{}`), want: pbx.ErrRefused, text: "read_only"},
@@ -107,9 +107,9 @@ func TestThreeKindsOfFailure(t *testing.T) {
 
 func TestContextEndsRequest(t *testing.T) {
 	s := aritest.New(t)
-	s.Script(func(w http.ResponseWriter, r aritest.Request) bool { time.Sleep(150 * time.Millisecond); return false })
+	s.Script(func(w http.ResponseWriter, r aritest.Request) bool { time.Sleep(800 * time.Millisecond); return false })
 	c := client(t, s.ARI(), nil)
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Millisecond)
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
 	if err := c.Answer(ctx, "x"); !errors.Is(err, pbx.ErrUnknown) || !errors.Is(err, context.DeadlineExceeded) {
 		t.Fatal(err)
