@@ -23,7 +23,7 @@ func main() {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(serveCommand(), demoCommand(), doctorCommand(), keyCommand(), migrateCommand(), configCommand())
+	root.AddCommand(serveCommand(), demoCommand(), doctorCommand(), keyCommand(), migrateCommand(), configCommand(), redactCommand())
 	root.AddCommand(nluCommand())
 	if err := root.ExecuteContext(ctx); err != nil && !errors.Is(err, context.Canceled) {
 		fmt.Fprintln(os.Stderr, "ringmaster:", err)
