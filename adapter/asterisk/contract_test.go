@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	lab "ringmaster/internal/lab/asterisk"
 	"ringmaster/internal/lab/sipphone"
 	"ringmaster/internal/lab/twin/callee"
 	"ringmaster/internal/pbx"
@@ -41,6 +42,7 @@ func TestRealContract(t *testing.T) {
 			Trunks: map[string]Trunk{"lab": {Endpoint: "PJSIP/lab/sip:{number}@" + p.Addr().String(), Lab: true}},
 			Agents: map[string]Agent{},
 		}
+		cfg.Queues = map[string]Queue{"support": {Context: "contract-queue", Extension: cfg.ControllerID}}
 		for i := range 8 {
 			cfg.Agents[fmt.Sprintf("agent%d", i)] = Agent{fmt.Sprintf("PJSIP/lab/sip:agent%d@%s", i, p.Addr())}
 		}
@@ -60,6 +62,16 @@ func TestRealContract(t *testing.T) {
 				user := w.add("agent", s)
 				return wirePhone{w, user, pbx.Endpoint{Agent: user}}
 			},
+			Queue: func(t *testing.T, s callee.Script) (string, pbxtest.Phone) {
+				user := w.add("agent", s)
+				member := fmt.Sprintf("PJSIP/lab/sip:%s@%s", user, p.Addr())
+				if w.member != "" {
+					cli(t, a, "queue remove member "+w.member+" from support")
+				}
+				w.member = member
+				cli(t, a, "queue add member "+member+" to support penalty 0 as "+user+" state_interface Custom:free")
+				return "support", wirePhone{w, user, pbx.Endpoint{Agent: user}}
+			},
 			CutLink: func(*testing.T) func() { return proxy.cut() },
 			Restart: func(t *testing.T) {
 				if err := a.Restart(context.Background()); err != nil {
@@ -69,6 +81,13 @@ func TestRealContract(t *testing.T) {
 			Calls: 30, Patience: 8 * time.Second,
 		}
 	})
+}
+
+func cli(t *testing.T, a *lab.Asterisk, command string) {
+	t.Helper()
+	if out, err := a.CLI(context.Background(), command); err != nil {
+		t.Fatalf("%s: %s %v", command, out, err)
+	}
 }
 
 // proxy stands between us and the exchange and can cut the line.
@@ -145,6 +164,7 @@ func (p *proxy) cut() (restore func()) {
 // wire lets SIP telephones do what callee scripts say.
 type wire struct {
 	phone   *sipphone.Phone
+	member  string // of the queue
 	mu      sync.Mutex
 	scripts map[string]callee.Script
 }

@@ -55,13 +55,19 @@ const app = "rmtest"
 // stages counts stages: every one is a controller of its own.
 var stages atomic.Int64
 
+// queueDialplan hands a leg of controller <exten> over to the queue and back.
+const queueDialplan = `[contract-queue]
+exten => _X!,1,Queue(support,tc,,,${QTIMEOUT})
+ same => n,Stasis(contract-${EXTEN},queue-left,support,${QUEUESTATUS})
+ same => n,Hangup()`
+
 func realAsterisk(t *testing.T) *lab.Asterisk {
 	t.Helper()
 	env.Need(t, env.Asterisk)
 	shared.once.Do(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
-		shared.a, shared.err = lab.Start(ctx, lab.Options{App: app, Verbose: 3})
+		shared.a, shared.err = lab.Start(ctx, lab.Options{App: app, Verbose: 3, Include: []string{queueDialplan}})
 	})
 	if shared.err != nil {
 		t.Fatal(shared.err)
