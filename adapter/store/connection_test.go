@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-sql-driver/mysql"
+
 	"ringmaster/internal/api"
 	"ringmaster/internal/campaign"
 	"ringmaster/internal/phone"
@@ -342,4 +344,34 @@ func TestContextEndsSQLiteWait(t *testing.T) {
 	if d := time.Since(began); d > 2*time.Second {
 		t.Errorf("returned after %s", d)
 	}
+}
+
+// TestOpenTellsTheOperator: the server's refusals come with what to do about them.
+func TestOpenTellsTheOperator(t *testing.T) {
+	onServers(t, func(t *testing.T, kind string) {
+		good := config(t, kind)
+		for name, tt := range map[string]struct {
+			change func(*mysql.Config)
+			hint   string
+		}{
+			"account":  {func(m *mysql.Config) { m.User, m.Passwd = "nobody", "secret-password" }, "check user, password"},
+			"database": {func(m *mysql.Config) { m.DBName = "no_such_database" }, "create it"},
+		} {
+			m, err := mysql.ParseDSN(good.DSN)
+			if err != nil {
+				t.Fatal(err)
+			}
+			tt.change(m)
+			c := good
+			c.DSN = m.FormatDSN()
+			_, err = Open(t.Context(), c)
+			if err == nil || !strings.Contains(err.Error(), tt.hint) || strings.Contains(err.Error(), "secret-password") {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		s := openAt(t, good) // not migrated
+		if _, err := s.NextDue(t.Context()); err == nil || !strings.Contains(err.Error(), "run migrate") {
+			t.Errorf("empty database: %v", err)
+		}
+	})
 }

@@ -66,13 +66,36 @@ func clean(err error) error {
 	case errors.As(err, &done):
 		return err
 	case errors.As(err, &my):
-		return &dbError{text: fmt.Sprintf("database error %d (%s)", my.Number, string(my.SQLState[:])), err: err}
+		return &dbError{text: fmt.Sprintf("database error %d (%s)%s", my.Number, string(my.SQLState[:]), hint(my.Number)), err: err}
 	case errors.As(err, &lite):
 		return &dbError{text: fmt.Sprintf("sqlite error %d", lite.Code()), err: err}
 	case lostLink(err):
 		return fmt.Errorf("%w (%w)", ErrUnavailable, err)
 	}
 	return err
+}
+
+// hint tells an operator what to do about the errors that are his.
+func hint(number uint16) string {
+	switch number {
+	case 1044, 1045, 1698:
+		return ": access denied, check user, password and the rights on the database"
+	case 1049:
+		return ": the database does not exist, create it"
+	case 1142, 1227:
+		return ": the account lacks a right on the tables"
+	case 1146, 1054:
+		return ": a table or column is missing, run migrate"
+	case myTooMany:
+		return ": the server has no connection left, raise max_connections or lower the controller's"
+	case myReadOnly, 1836:
+		return ": the server is read-only, is it a replica?"
+	case 1406, 1264, 1366:
+		return ": a value does not fit its column"
+	case 1021, 1114, 3675:
+		return ": the server's disk is full"
+	}
+	return ""
 }
 
 func code(err error) (number uint16, lite int) {

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"math"
 	"time"
 
 	"gorm.io/gorm"
@@ -114,28 +115,10 @@ func (s *Store) optOut(tx *gorm.DB, a attemptRow, o campaign.Outcome) error {
 // record writes the CDR and what was said and kept.
 func record(tx *gorm.DB, a attemptRow, t taskRow, o campaign.Outcome) error {
 	end := ended(o)
-	var talk int64
-	if o.Answered() {
-		talk = max(0, end.Sub(o.AnsweredAt).Milliseconds())
-	}
-	if err := tx.Create(&cdrRow{
-		TenantID: a.TenantID, AttemptID: a.ID, TaskID: a.TaskID, ContactID: a.ContactID, PersonID: a.PersonID, NumberID: a.NumberID,
-		Try: a.Try, ScriptID: t.ScriptID, ScriptVersion: a.ScriptVersion, Purpose: t.Purpose, PBX: a.PBX, Trunk: a.Trunk,
-		PlacedAt: a.PlacedAt, StartedAt: at(o.StartedAt), RingingAt: at(o.RingingAt), AnsweredAt: at(o.AnsweredAt), EndedAt: at(end),
-		TalkMS: talk, Disposition: clip(string(o.Disposition), 32), Reason: clip(o.Reason, 255), SIP: o.SIP, Q850: o.Q850,
-		ReasonQ850: o.ReasonQ850, EndedBy: clip(o.By, 16), Raw: clip(o.Raw, 255), AMD: clip(o.AMD, 16), Grade: clip(o.Grade, 8),
-		Disclosed: o.Disclosure != nil && o.Disclosure.Complete,
-	}).Error; err != nil {
+	if err := tx.Create(cdrOf(a, t, o, end)).Error; err != nil {
 		return err
 	}
-	turns := make([]turnRow, len(o.Turns))
-	for i, u := range o.Turns {
-		turns[i] = turnRow{
-			TenantID: a.TenantID, AttemptID: a.ID, Seq: u.Seq, Side: clip(string(u.Side), 8), Said: clip(u.Text, maxText), Planned: clip(u.Planned, maxText),
-			StartMS: u.StartMS, EndMS: u.EndMS, Node: clip(u.Node, 128), Intent: clip(u.Intent, 128), Confidence: finite(u.Confidence), Interrupted: u.Interrupted,
-		}
-	}
-	if err := many(tx, turns); err != nil {
+	if err := many(tx, turnsOf(a, o.Turns)); err != nil {
 		return err
 	}
 	if d := o.Disclosure; d != nil {
@@ -148,9 +131,13 @@ func record(tx *gorm.DB, a attemptRow, t taskRow, o campaign.Outcome) error {
 	}
 	recordings := make([]recordingRow, len(o.Recordings))
 	for i, r := range o.Recordings {
+		id, err := orNewID(binID(r.ID))
+		if err != nil {
+			return err
+		}
 		recordings[i] = recordingRow{
-			TenantID: a.TenantID, ID: binID(r.ID), AttemptID: a.ID, Path: r.Path, SHA256: clip(r.SHA256, 64), Bytes: r.Bytes, DurationNS: int64(r.Duration),
-			Rate: r.Rate, Channels: r.Channels, Incomplete: clip(r.Incomplete, 255), CreatedAt: at(end),
+			TenantID: a.TenantID, ID: id, AttemptID: a.ID, Path: clip(r.Path, 1024), SHA256: clip(r.SHA256, 64), Bytes: r.Bytes, DurationNS: int64(r.Duration),
+			Rate: small(r.Rate), Channels: small(r.Channels), Incomplete: clip(r.Incomplete, 255), CreatedAt: at(end),
 		}
 	}
 	if err := many(tx, recordings); err != nil {
@@ -169,14 +156,59 @@ func record(tx *gorm.DB, a attemptRow, t taskRow, o campaign.Outcome) error {
 	return many(tx, tickets)
 }
 
+func cdrOf(a attemptRow, t taskRow, o campaign.Outcome, end time.Time) *cdrRow {
+	var talk int64
+	if o.Answered() {
+		talk = max(0, end.Sub(o.AnsweredAt).Milliseconds())
+	}
+	return &cdrRow{
+		TenantID: a.TenantID, AttemptID: a.ID, TaskID: a.TaskID, ContactID: a.ContactID, PersonID: a.PersonID, NumberID: a.NumberID,
+		Try: a.Try, ScriptID: t.ScriptID, ScriptVersion: a.ScriptVersion, Purpose: t.Purpose, PBX: a.PBX, Trunk: a.Trunk,
+		PlacedAt: a.PlacedAt, StartedAt: at(o.StartedAt), RingingAt: at(o.RingingAt), AnsweredAt: at(o.AnsweredAt), EndedAt: at(end),
+		TalkMS: talk, Disposition: clip(string(o.Disposition), 32), Reason: clip(o.Reason, 255), SIP: small(o.SIP), Q850: small(o.Q850),
+		ReasonQ850: small(o.ReasonQ850), EndedBy: clip(o.By, 16), Raw: clip(o.Raw, 255), AMD: clip(o.AMD, 16), Grade: clip(o.Grade, 8),
+		Disclosed: o.Disclosure != nil && o.Disclosure.Complete,
+	}
+}
+
+// turnsOf keeps the numbers of turns; one that has another's number goes to the end.
+func turnsOf(a attemptRow, turns []campaign.Turn) []turnRow {
+	rows := make([]turnRow, len(turns))
+	used, last := make(map[int]bool, len(turns)), 0
+	for _, u := range turns {
+		last = max(last, small(u.Seq))
+	}
+	for i, u := range turns {
+		seq := small(u.Seq)
+		if used[seq] && last < math.MaxInt32 {
+			last++
+			seq = last
+		}
+		used[seq] = true
+		rows[i] = turnRow{
+			TenantID: a.TenantID, AttemptID: a.ID, Seq: seq, Side: clip(string(u.Side), 8), Said: clip(u.Text, maxText), Planned: clip(u.Planned, maxText),
+			StartMS: u.StartMS, EndMS: u.EndMS, Node: clip(u.Node, 128), Intent: clip(u.Intent, 128), Confidence: finite(u.Confidence), Interrupted: u.Interrupted,
+		}
+	}
+	return rows
+}
+
+func orNewID(id binID) (binID, error) {
+	if id != (binID{}) {
+		return id, nil
+	}
+	return newID()
+}
+
 // maxText bounds one turn's text, in characters.
 const maxText = 100_000
 
+// many inserts rows; one whose key is there already is left out rather than let a call not end.
 func many[R any](tx *gorm.DB, rows []R) error {
 	if len(rows) == 0 {
 		return nil
 	}
-	return tx.CreateInBatches(rows, 200).Error
+	return tx.Clauses(clause.OnConflict{DoNothing: true}).CreateInBatches(rows, 200).Error
 }
 
 // finite keeps NaN and infinities out, which MySQL refuses.

@@ -3,6 +3,7 @@ package store
 import (
 	"database/sql/driver"
 	"fmt"
+	"math"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -62,9 +63,15 @@ type instant int64
 
 const instantLayout = "2006-01-02 15:04:05.000000"
 
+// at cuts to the microsecond, and to the years 1000 to 9999 that a DATETIME can hold.
 func at(t time.Time) instant {
-	if t.IsZero() {
+	switch year := t.Year(); {
+	case t.IsZero():
 		return 0
+	case year < 1000:
+		t = time.Date(1000, 1, 1, 0, 0, 0, 0, time.UTC)
+	case year > 9998:
+		t = time.Date(9998, 12, 31, 0, 0, 0, 0, time.UTC)
 	}
 	return instant(t.UnixMicro())
 }
@@ -123,6 +130,9 @@ func clip(s string, n int) string {
 	}
 	return s
 }
+
+// small cuts a number to what an INT holds.
+func small(n int) int { return min(max(n, math.MinInt32), math.MaxInt32) }
 
 func newID() (binID, error) {
 	u, err := uuid.NewV7()

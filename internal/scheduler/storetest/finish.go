@@ -274,16 +274,37 @@ func hostileText(b *bed) {
 	bad := "\xff\x00'; DROP TABLE attempt; -- \\ 😀 " + strings.Repeat("长", 5000)
 	o := outcome(campaign.Disposition(bad))
 	o.Reason, o.By, o.Raw, o.AMD, o.Grade = bad, bad, bad, bad, bad
-	o.Turns = []campaign.Turn{{Seq: 1, Side: campaign.Side(bad), Text: bad, Node: bad, Intent: bad, Planned: bad, Confidence: math.NaN()}}
+	o.Turns = []campaign.Turn{
+		{Seq: 1, Side: campaign.Side(bad), Text: bad, Node: bad, Intent: bad, Planned: bad, Confidence: math.NaN()},
+		{Seq: 1, Side: campaign.Us, Text: "the same number"}, {Seq: math.MaxInt, Confidence: math.Inf(1)}, {Seq: -5},
+	}
+	o.SIP, o.Q850, o.ReasonQ850 = math.MaxInt, math.MinInt, 1<<40
+	o.StartedAt, o.RingingAt = time.Date(-5, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(20000, 1, 1, 0, 0, 0, 0, time.UTC)
+	o.NextTry, o.EndedAt = time.Date(99999, 1, 1, 0, 0, 0, 0, time.UTC), time.Time{}
+	rec := campaign.Recording{Path: bad, SHA256: bad, Rate: math.MaxInt, Incomplete: bad}
+	o.Recordings = []campaign.Recording{rec, rec}
 	o.OptOut = &campaign.OptOut{Reason: bad, Words: bad}
 	o.Tickets = []campaign.Ticket{{Kind: bad, Words: bad}}
 	o.Disclosure = &campaign.Disclosure{Text: bad, Line: bad, Script: bad, Version: bad}
 	o.Slots = map[string]string{bad: bad}
 	b.must(b.Scheduler.Checkpoint(b.ctx, a.Fence, 1, []scheduler.InputRecord{{Kind: bad, Data: []byte(bad)}}))
-	b.must(b.Scheduler.Finish(b.ctx, a.Fence, o, nil))
+	b.must(b.Scheduler.Finish(b.ctx, a.Fence, o, []scheduler.Message{
+		{Aggregate: bad, Kind: bad, Event: bad, Destination: bad, Body: []byte(bad)}, {Aggregate: bad, Destination: "crm"},
+	}))
 	b.inState(a.Contact.ID, campaign.Done)
-	if v := b.attempt(a.ID); v.Outcome == nil || !strings.Contains(v.Outcome.Turns[0].Text, "😀") {
-		b.Errorf("view %+v", v)
+	v := b.attempt(a.ID)
+	if v.Outcome == nil || len(v.Outcome.Turns) < 3 || len(v.Outcome.Recordings) != 2 {
+		b.Fatalf("view %+v", v)
+	}
+	smile := false
+	for _, u := range v.Outcome.Turns {
+		smile = smile || strings.Contains(u.Text, "😀")
+	}
+	if !smile {
+		b.Error("what was said is lost")
+	}
+	if waiting, dead := b.depth(); waiting != 1 || dead != 1 {
+		b.Errorf("messages: %d wait, %d are dead; want 1 and 1", waiting, dead)
 	}
 	c := b.claimed(2)
 	b.must(b.Scheduler.Postpone(b.ctx, c.Fence, time.Now().Add(-time.Second), bad))
