@@ -28,7 +28,7 @@ type process struct {
 	config string
 	api    string
 	key    string
-	log    bytes.Buffer
+	log    buffer
 	cmd    *exec.Cmd
 }
 
