@@ -201,6 +201,9 @@ func (l *leg) handle(in input) bool {
 	case inLook:
 		return l.lookUp()
 	case inGone:
+		if !l.isKnown() {
+			l.sw.giveUp(l.id)
+		}
 		return l.finish(pbx.Hungup{At: time.Now(), By: l.vanishedBy(), Answered: l.end.answered, Raw: in.why})
 	case inHangup:
 		l.arm(l.sw.cfg.Deadline)
@@ -276,6 +279,12 @@ func (l *leg) event(e *ari.Event) bool {
 		return l.finish(f.hungup(time.Now(), e.Cause, e.TechCause, e.CauseText))
 	}
 	return false
+}
+
+func (l *leg) isKnown() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.known
 }
 
 func (l *leg) setKnown() {

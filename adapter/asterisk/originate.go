@@ -107,6 +107,7 @@ func (s *Switch) Originate(ctx context.Context, req pbx.OriginateRequest) (pbx.L
 func (l *leg) placed(err error) (pbx.Leg, error) {
 	switch {
 	case err == nil:
+		l.setKnown()
 		_ = l.in.Put(input{kind: inPlaced})
 		return l, nil
 	case ari.Status(err) == http.StatusConflict:
@@ -230,7 +231,7 @@ func (l *leg) claim(ctx context.Context) (pbx.Leg, error) {
 				if l.endedJustNow(ctx) {
 					return l, nil
 				}
-				// Should it come after all, stranger() ends it.
+				l.sw.giveUp(l.id)
 				_ = l.in.Put(input{kind: inDiscard})
 				return nil, fmt.Errorf("%w: %s is not on the exchange", pbx.ErrGone, l.id)
 			}

@@ -42,7 +42,8 @@ type Switch struct {
 
 	mu      sync.Mutex // held for map operations only, never during I/O
 	legs    map[string]*leg
-	routes  map[string]*leg // channels of a leg: its own, media, snoops
+	routes  map[string]*leg      // channels of a leg: its own, media, snoops
+	givenUp map[string]time.Time // IDs whose originate got lost and was found nowhere
 	health  pbx.Health
 	stopped bool
 }
@@ -57,7 +58,7 @@ func New(cfg Config) (*Switch, error) {
 	}
 	s := &Switch{
 		cfg: cfg, log: cfg.Log, inbound: mailbox.New[pbx.Inbound](maxUnreadInbound),
-		legs: map[string]*leg{}, routes: map[string]*leg{},
+		legs: map[string]*leg{}, routes: map[string]*leg{}, givenUp: map[string]time.Time{},
 		health: pbx.Health{Since: time.Now(), Reason: "not connected yet"},
 	}
 	s.life, s.end = context.WithCancel(context.Background())
@@ -139,6 +140,7 @@ func (s *Switch) add(l *leg) bool {
 		return false
 	}
 	s.legs[l.id], s.routes[l.id] = l, l
+	delete(s.givenUp, l.id)
 	s.work.Go(l.run)
 	return true
 }
@@ -225,9 +227,41 @@ func (s link) Event(e *ari.Event) {
 		}
 		return
 	}
-	if e.Type == ari.TypeStasisStart {
+	switch {
+	case s.isGivenUp(id):
+		if e.Type != ari.TypeChannelDestroyed {
+			s.log.Warn("asterisk: a leg that was given up came after all and is ended", "leg", id)
+			s.hangupLater(id, pbx.CauseTemporary)
+		}
+	case e.Type == ari.TypeStasisStart:
 		s.stranger(e)
 	}
+}
+
+// giveUpFor is how long a lost originate may still come to life.
+const giveUpFor = 10 * time.Minute
+
+// giveUp notes that a leg was placed, perhaps, and cannot be found: should its
+// request arrive after all, nobody is to be rung up by it.
+func (s *Switch) giveUp(id string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := time.Now()
+	for old, at := range s.givenUp {
+		if now.Sub(at) > giveUpFor || len(s.givenUp) >= 10000 {
+			delete(s.givenUp, old)
+		}
+	}
+	s.givenUp[id] = now
+}
+
+// isGivenUp says so once for each ID.
+func (s *Switch) isGivenUp(id string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	at, ok := s.givenUp[id]
+	delete(s.givenUp, id)
+	return ok && time.Since(at) < giveUpFor
 }
 
 // Lost tells every leg.
