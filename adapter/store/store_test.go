@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"path/filepath"
+	"sync"
 	"testing"
 
 	"github.com/google/uuid"
@@ -88,7 +89,7 @@ func stores(s *Store, c Config) storetest.Stores {
 }
 
 func TestContract(t *testing.T) {
-	for _, kind := range append(kinds(), onMemory) {
+	for _, kind := range kinds() {
 		t.Run(kind, func(t *testing.T) {
 			s, c := openNew(t, kind) // one schema for all: making it takes longer than most guarantees
 			storetest.Run(t, func(t *testing.T) storetest.Stores {
@@ -96,6 +97,33 @@ func TestContract(t *testing.T) {
 				return stores(s, c)
 			})
 		})
+	}
+}
+
+// TestInMemory: one connection for everything neither loses the database nor waits for itself.
+func TestInMemory(t *testing.T) {
+	s, _ := openNew(t, onMemory)
+	seed(t, s, 40)
+	epoch, err := s.Register(t.Context(), "c1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			for range 10 {
+				if err := wholeCall(context.Background(), s, "c1", epoch); err != nil {
+					t.Error(err)
+				}
+				if _, err := s.Contacts(context.Background(), "acme", uuid.Nil, 5); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if n := count(t, s, "SELECT COUNT(*) FROM cdr"); n != 40 {
+		t.Errorf("%d calls, want 40", n)
 	}
 }
 
