@@ -305,4 +305,3 @@ func (s link) Ready() {
 	s.mu.Unlock()
 	s.log.Info("asterisk: connected", "app", s.cfg.app(), "version", v)
 }
-
