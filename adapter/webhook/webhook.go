@@ -53,7 +53,7 @@ var errPrivate = errors.New("webhook target is a private, loopback or link-local
 
 // New checks the endpoints.
 func New(endpoints []Endpoint) (*Sender, error) {
-	s := &Sender{endpoints: map[string]Endpoint{}, public: client(true), private: client(false), now: time.Now}
+	s := &Sender{endpoints: map[string]Endpoint{}, public: client(true, nil), private: client(false, nil), now: time.Now}
 	for _, e := range endpoints {
 		u, err := url.Parse(e.URL)
 		if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.User != nil {
@@ -70,8 +70,8 @@ func New(endpoints []Endpoint) (*Sender, error) {
 // client refuses what resolves to an address inside, at the moment of the
 // connection, so that a name that changes its mind (DNS rebinding) gains
 // nothing. Redirects are not followed.
-func client(guard bool) *http.Client {
-	dialer := &net.Dialer{Timeout: 5 * time.Second}
+func client(guard bool, resolver *net.Resolver) *http.Client {
+	dialer := &net.Dialer{Timeout: 5 * time.Second, Resolver: resolver}
 	if guard {
 		dialer.Control = func(_, address string, _ syscall.RawConn) error {
 			ap, err := netip.ParseAddrPort(address)
