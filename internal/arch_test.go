@@ -32,6 +32,7 @@ var allowed = map[string]string{
 	"internal/dialogue/rehearse": "internal/dialogue internal/nlu internal/speech",
 
 	"internal/nlu/classify": "",
+	"internal/nlu/opinion":  "internal/nlu",
 
 	"internal/call":      "internal/amd internal/audio internal/campaign internal/dialogue internal/mailbox internal/nlu internal/pbx internal/phone internal/redact internal/speech internal/turn",
 	"internal/scheduler": "internal/call internal/campaign internal/compliance internal/pacing internal/phone",
@@ -55,6 +56,10 @@ var allowed = map[string]string{
 	"adapter/speech/espeak":        "internal/audio internal/speech",
 	"adapter/speech/cache":         "internal/audio internal/speech",
 	"adapter/nlu/keyword":          "internal/dialogue internal/nlu internal/speech", // dialogue: one table of stop words
+	"adapter/nlu/trained":          "internal/nlu internal/nlu/classify internal/nlu/opinion",
+	"adapter/nlu/remote":           "internal/nlu internal/nlu/opinion",
+	"adapter/nlu/bert":             "adapter/nlu/remote internal/nlu",
+	"adapter/nlu/openai":           "adapter/nlu/remote internal/nlu",
 	"adapter/store":                "internal/api internal/campaign internal/outbox internal/phone internal/scheduler internal/speech",
 	"adapter/archive/local":        "internal/audio internal/call internal/campaign",
 	"adapter/webhook":              "internal/outbox",

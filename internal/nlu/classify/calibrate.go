@@ -9,28 +9,41 @@ import (
 
 // observation is what a model said of a sentence that it was not trained on.
 type observation struct {
-	logits []float32 // mixed scores, by label
-	best   int32
-	truth  int32
-	score  float64
+	margins []float32 // of the linear model, by label
+	logs    []float32 // log-probabilities of the network
+	truth   int32
 }
 
 // calibration turns scores into chances.
 type calibration struct {
-	scale     float64    // of the mixed scores before the softmax
-	platt     [3]float64 // logistic: constant, log-odds of the softmax, score
-	threshold float64
+	linear, net float64    // weights of margins and log-probabilities before the softmax
+	platt       [3]float64 // logistic: constant, log-odds of the softmax, score
+	threshold   float64
 }
 
 // folds of cross-validation, and how many observations are enough.
 const (
 	folds  = 5
 	enough = 3000
+
+	// defaultLinear is the weight of a margin beside a log-probability when
+	// there is nothing to find it from.
+	defaultLinear = 4
 )
 
-// split gives the examples that each fold holds out, label by label; not all
-// folds when fewer tell enough.
+// split gives the examples that each fold holds out; not all folds when fewer
+// tell enough.
 func split(s set) [][]int32 {
+	out := deal(s, folds)
+	n := 1
+	for n < folds && n*len(out[0]) < enough {
+		n++
+	}
+	return out[:n]
+}
+
+// deal deals the examples of each label out to n hands, at random.
+func deal(s set, n int) [][]int32 {
 	rng := rand.New(rand.NewPCG(17, 17))
 	order := make([]int32, len(s.texts))
 	for i := range order {
@@ -38,15 +51,11 @@ func split(s set) [][]int32 {
 	}
 	rng.Shuffle(len(order), func(i, j int) { order[i], order[j] = order[j], order[i] })
 	slices.SortStableFunc(order, func(a, b int32) int { return int(s.ys[a] - s.ys[b]) })
-	out := make([][]int32, folds)
+	out := make([][]int32, n)
 	for i, e := range order {
-		out[i%folds] = append(out[i%folds], e)
+		out[i%n] = append(out[i%n], e)
 	}
-	n := 1
-	for n < folds && n*len(out[0]) < enough {
-		n++
-	}
-	return out[:n]
+	return out
 }
 
 // observe trains without some examples and judges those.
@@ -71,28 +80,30 @@ func observe(ctx context.Context, s set, held []int32) ([]observation, error) {
 	w := m.borrow()
 	seen := make([]observation, 0, len(held))
 	for _, i := range held {
-		best, score, _ := m.mix(w, s.texts[i])
-		seen = append(seen, observation{slices.Clone(w.logits), int32(best), s.ys[i], score})
+		m.mix(w, s.texts[i])
+		seen = append(seen, observation{slices.Clone(w.margins[:len(s.labels)]), slices.Clone(w.logs), s.ys[i]})
 	}
 	return seen, nil
 }
 
-// calibrate fixes scale, confidence and threshold.
+// calibrate fixes weights, confidence and threshold.
 func calibrate(seen []observation, loss float64) calibration {
-	c := calibration{scale: 1, threshold: math.Inf(-1), platt: [3]float64{0, 1, 0}}
+	c := calibration{linear: defaultLinear, net: 1, threshold: math.Inf(-1), platt: [3]float64{0, 1, 0}}
 	if len(seen) == 0 {
 		return c
 	}
-	c.scale = temperature(seen)
+	c.weigh(seen)
 	var right []float64
 	var xs [][2]float64
 	var ys []bool
 	for _, o := range seen {
-		p := slices.Clone(o.logits)
-		softmax(p, float32(c.scale))
-		xs, ys = append(xs, [2]float64{logOdds(float64(p[o.best])), o.score}), append(ys, o.best == o.truth)
-		if o.best == o.truth {
-			right = append(right, o.score)
+		mixed := make([]float32, len(o.logs))
+		best := c.mix(mixed, o.margins, o.logs)
+		score, hit := float64(mixed[best]), int32(best) == o.truth
+		softmax(mixed, 1)
+		xs, ys = append(xs, [2]float64{logOdds(float64(mixed[best])), score}), append(ys, hit)
+		if hit {
+			right = append(right, score)
 		}
 	}
 	c.platt = platt(xs, ys)
@@ -103,31 +114,62 @@ func calibrate(seen []observation, loss float64) calibration {
 	return c
 }
 
-// temperature makes the held-out labels most likely (Guo et al., ICML 2017):
-// golden-section search over the logarithm.
-func temperature(seen []observation) float64 {
-	cost := func(scale float64) float64 {
+// mix fills mixed and gives the best label.
+func (c *calibration) mix(mixed, margins, logs []float32) (best int) {
+	a, b := float32(c.linear), float32(c.net)
+	margins, logs = margins[:len(mixed)], logs[:len(mixed)]
+	for k := range mixed {
+		mixed[k] = a*margins[k] + b*logs[k]
+		if mixed[k] > mixed[best] {
+			best = k
+		}
+	}
+	return best
+}
+
+// weigh finds the weights under which the held-out labels are most likely
+// (stacking with two weights; temperature scaling of Guo et al., ICML 2017, is
+// part of it): golden sections over the logarithm of one, then of the other.
+func (c *calibration) weigh(seen []observation) {
+	seen = seen[:min(len(seen), enough)]
+	mixed := make([]float32, len(seen[0].logs))
+	cost := func() float64 {
 		sum := 0.0
 		for _, o := range seen {
-			v := make([]float32, len(o.logits))
-			for k, l := range o.logits {
-				v[k] = l * float32(scale)
-			}
-			sum += float64(logSum(v) - v[o.truth])
+			c.mix(mixed, o.margins, o.logs)
+			sum += float64(logSum(mixed) - mixed[o.truth])
 		}
 		return sum
 	}
-	const g = 0.6180339887
-	lo, hi := math.Log(0.05), math.Log(5)
-	for range 14 {
-		a, b := hi-g*(hi-lo), lo+g*(hi-lo)
-		if cost(math.Exp(a)) < cost(math.Exp(b)) {
-			hi = b
-		} else {
-			lo = a
+	for range 3 {
+		for _, w := range []*float64{&c.linear, &c.net} {
+			golden(w, 0.02, 20, cost)
 		}
 	}
-	return math.Exp((lo + hi) / 2)
+}
+
+// golden moves w to a minimum of cost between two bounds.
+func golden(w *float64, from, to float64, cost func() float64) {
+	const g = 0.6180339887
+	at := func(x float64) float64 {
+		*w = math.Exp(x)
+		return cost()
+	}
+	lo, hi := math.Log(from), math.Log(to)
+	a, b := hi-g*(hi-lo), lo+g*(hi-lo)
+	fa, fb := at(a), at(b)
+	for range 10 {
+		if fa < fb {
+			hi, b, fb = b, a, fa
+			a = hi - g*(hi-lo)
+			fa = at(a)
+		} else {
+			lo, a, fa = a, b, fb
+			b = lo + g*(hi-lo)
+			fb = at(b)
+		}
+	}
+	*w = math.Exp((lo + hi) / 2)
 }
 
 func logOdds(p float64) float64 {

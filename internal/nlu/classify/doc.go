@@ -6,12 +6,12 @@
 //
 // A sentence becomes two views: token n-grams (a token is a word of a script
 // that writes spaces, or one Chinese character) and character n-grams inside
-// the tokens, each weighted by sublinear TF-IDF and scaled to length one. Two
+// the tokens, each weighted by sublinear TF-IDF and scaled to length one. Three
 // models read them: a linear support vector machine, one label against the
 // rest (squared hinge loss, dual coordinate descent: Hsieh et al., ICML 2008),
-// and a network with one hidden layer whose training sentences lose words at
-// random (deep averaging: Iyyer et al., ACL 2015). Their scores are mixed on
-// one probability scale.
+// and two networks with one hidden layer whose training sentences lose words
+// at random (deep averaging: Iyyer et al., ACL 2015). Their scores are mixed
+// on one probability scale, by weights found on held-out sentences.
 //
 // Confidence and the threshold of rejection are fixed from the training
 // examples alone: folds that leave out examples (what does a right answer look

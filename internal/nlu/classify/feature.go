@@ -24,8 +24,8 @@ func (rd *reader) read(s string) {
 	rd.chars()
 }
 
-// grams: tokens one by one, in pairs (with the edges), in pairs with one
-// between them; Chinese characters in threes and fours as well.
+// grams: tokens one by one, in pairs (with the edges), and in Chinese in pairs
+// with one between them.
 func (rd *reader) grams() {
 	out := rd.out[0]
 	prev := uint64(edge)
@@ -33,7 +33,7 @@ func (rd *reader) grams() {
 		one := step(seedOne, t.hash)
 		out = append(out, finish(one), finish(step(step(seedPair, prev), t.hash)))
 		prev = t.hash
-		if i >= 2 {
+		if t.han && i >= 2 {
 			out = append(out, finish(step(step(seedSkip, rd.tokens[i-2].hash), t.hash)))
 		}
 	}
@@ -43,13 +43,13 @@ func (rd *reader) grams() {
 	rd.out[0] = out
 }
 
-// chars: in a word with its edges, 2 to 5 letters; in Chinese, 1 to 4
-// characters across the sentence.
+// chars: in a word with its edges, 2 to 5 letters; in Chinese, 1 to 3
+// characters across the sentence, signs and numbers among them.
 func (rd *reader) chars() {
 	out := rd.out[1]
 	for i := 0; i < len(rd.tokens); i++ {
 		t := rd.tokens[i]
-		if t.han || t.to-t.from == 1 {
+		if t.han || i+1 < len(rd.tokens) && rd.tokens[i+1].han {
 			h := uint64(seedHan)
 			for j := i; j < min(i+hanMax, len(rd.tokens)); j++ {
 				h = step(h, rd.tokens[j].hash)

@@ -11,7 +11,7 @@ type Model struct {
 	labels []string
 	vocab  *vocabulary
 	linear *linear
-	net    *network
+	nets   []*network
 	cal    calibration
 	pool   sync.Pool
 }
@@ -35,14 +35,15 @@ type Prediction struct {
 // work is what one prediction needs.
 type work struct {
 	scratch
-	margins, hidden, logits []float32
+	margins, hidden, logits, logs, mixed []float32
 }
 
 func (m *Model) borrow() *work {
 	if w, ok := m.pool.Get().(*work); ok {
 		return w
 	}
-	return &work{margins: make([]float32, m.linear.width), hidden: make([]float32, m.net.hidden), logits: make([]float32, len(m.labels))}
+	return &work{margins: make([]float32, m.linear.width), hidden: make([]float32, padded(netHidden)),
+		logits: make([]float32, len(m.labels)), logs: make([]float32, len(m.labels)), mixed: make([]float32, len(m.labels))}
 }
 
 // Labels in the order of training; the caller leaves them alone.
@@ -61,33 +62,31 @@ func (m *Model) Predict(text string, top int) Prediction {
 	best, score, known := m.mix(w, text)
 	p := Prediction{Label: m.labels[best], Score: score}
 	p.Known = known > 0 && score >= m.cal.threshold
-	softmax(w.logits, float32(m.cal.scale))
-	p.Confidence = m.cal.confidence(float64(w.logits[best]), score)
+	softmax(w.mixed, 1)
+	p.Confidence = m.cal.confidence(float64(w.mixed[best]), score)
 	if known == 0 {
 		p.Confidence = 0
 	}
-	p.Ranked = m.rank(w.logits, top)
+	p.Ranked = m.rank(w.mixed, top)
 	return p
 }
 
-// blend is how much a margin of one weighs beside a log-probability.
-const blend = 3
-
-// mix leaves the mixed scores in w.logits and gives the best label, its score,
-// and how many features of the sentence are known.
+// mix leaves the mixed scores in w and gives the best label, its score, and
+// how many features of the sentence are known.
 func (m *Model) mix(w *work, text string) (best int, score float64, known int) {
 	x := m.vocab.vector(&w.scratch, text)
 	m.linear.scores(x, w.margins)
-	m.net.activate(x, w.hidden)
-	m.net.logits(w.hidden, w.logits)
-	norm := logSum(w.logits)
-	for k := range w.logits {
-		w.logits[k] += blend*w.margins[k] - norm
-		if w.logits[k] > w.logits[best] {
-			best = k
+	clear(w.logs)
+	for _, n := range m.nets {
+		n.activate(x, w.hidden)
+		n.logits(w.hidden, w.logits)
+		norm := logSum(w.logits)
+		for k, l := range w.logits {
+			w.logs[k] += (l - norm) / float32(len(m.nets))
 		}
 	}
-	return best, float64(w.logits[best]), w.known[0] + w.known[1]
+	best = m.cal.mix(w.mixed, w.margins, w.logs)
+	return best, float64(w.mixed[best]), w.known[0] + w.known[1]
 }
 
 // logSum is the logarithm of the sum of exponentials.

@@ -42,10 +42,11 @@ const (
 	netSteps   = 120_000 // examples shown in all, within the bounds of epochs
 	minEpochs  = 4
 	maxEpochs  = 60
-	netHidden  = 256
+	netCount   = 2
+	netHidden  = 128
 	netRate    = 0.04
-	netDropout = 0.4
-	netTokens  = 0.15
+	netDropout = 0.3
+	netTokens  = 0.1
 )
 
 // set is examples with their labels numbered.
@@ -129,9 +130,9 @@ func inParallel(workers int, jobs []func() error) error {
 	return errors.Join(errs...)
 }
 
-// fit trains both learners, without calibration.
+// fit trains the learners, without calibration.
 func fit(ctx context.Context, s set) (*Model, error) {
-	m := &Model{labels: s.labels, vocab: learn(s.texts, minDF), cal: calibration{scale: 1}}
+	m := &Model{labels: s.labels, vocab: learn(s.texts, minDF), cal: calibration{linear: defaultLinear, net: 1}}
 	var sc scratch
 	xs := make([]sparse, len(s.texts))
 	for i, t := range s.texts {
@@ -143,9 +144,15 @@ func fit(ctx context.Context, s set) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	rng := rand.New(rand.NewPCG(5, 5))
-	sc = scratch{reader: reader{drop: func() bool { return rng.Float64() < netTokens }}}
-	o := netOptions{hidden: netHidden, epochs: min(max(netSteps/len(s.texts), minEpochs), maxEpochs), rate: netRate, dropout: netDropout, ignore: 0.001, seed: 1}
-	m.net, err = trainNetwork(ctx, len(s.texts), func(i int) sparse { return m.vocab.vector(&sc, s.texts[i]) }, s.ys, features, labels, o)
-	return m, err
+	for i := range netCount {
+		rng := rand.New(rand.NewPCG(5, uint64(i)))
+		sc = scratch{reader: reader{drop: func() bool { return rng.Float64() < netTokens }}}
+		o := netOptions{hidden: netHidden, epochs: min(max(netSteps/len(s.texts), minEpochs), maxEpochs), rate: netRate, dropout: netDropout, ignore: 0.001, seed: uint64(i + 1)}
+		n, err := trainNetwork(ctx, len(s.texts), func(i int) sparse { return m.vocab.vector(&sc, s.texts[i]) }, s.ys, features, labels, o)
+		if err != nil {
+			return nil, err
+		}
+		m.nets = append(m.nets, n)
+	}
+	return m, nil
 }

@@ -59,13 +59,17 @@ func learn(texts []string, minDF int) *vocabulary {
 		}
 		old := all.vals[i]
 		f := v.dict.add(h)
-		v.idf[f] = float32(math.Log(float64(1+len(texts))/float64(1+df[old])) + 1)
+		v.idf[f] = float32(math.Pow(math.Log(float64(1+len(texts))/float64(1+df[old]))+1, rarity))
 		v.view[f] = view[old]
 	}
 	return v
 }
 
-// logs of small counts: sublinear term frequency.
+// rarity is the power of the inverse document frequency: what tells two
+// requests apart is often a common word.
+const rarity = 0.7
+
+// sublinear term frequency.
 func sublinear(n float32) float32 {
 	if n == 1 {
 		return 1
