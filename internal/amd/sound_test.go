@@ -3,7 +3,6 @@ package amd
 import (
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -38,9 +37,6 @@ func answer(t *testing.T, r *rand.Rand, ours, said []float64, beepAfter int) (Re
 	mic := Noise(r, n, -60)
 	played := make([]float64, n)
 	at := Rate/4 + r.IntN(Rate*3/4)
-	if os.Getenv("DBG") != "" {
-		fmt.Print("at ", at/8)
-	}
 	Add(played, AtLevel(ours, -18), Rate*3/10)
 	ref := Int16(played)
 	Add(mic, NewPath(r, (30+r.IntN(200))*8, -15-15*r.Float64()).Apply(Float(G711(ref))), 0)
@@ -70,9 +66,6 @@ func answer(t *testing.T, r *rand.Rand, ours, said []float64, beepAfter int) (Re
 		speaking := p >= Rate*3/10 && p < Rate*3/10+len(ours)
 		now := time.Duration(p+160) * time.Second / Rate
 		for _, e := range k.Frame(turn.Frame{Pos: int64(p), Mic: heard[p : p+160], Ref: ref[p : p+160], Speaking: speaking}, nil) {
-			if os.Getenv("DBG") != "" {
-				fmt.Printf(" %s@%d/%d", e.Kind, int(e.At)/8, int(e.Now)/8)
-			}
 			in := turn.InputOf(e, Rate)
 			in.Now = now
 			step(in)
@@ -114,9 +107,6 @@ func TestAnsweredBy(t *testing.T) {
 						after = Rate/4 + r.IntN(Rate)
 					}
 					res, end := answer(t, r, ours, said, after)
-					if os.Getenv("DBG") != "" {
-						fmt.Println("\n", kind, text, len(said)/8, res.Verdict, res.Evidence)
-					}
 					if got[kind] == nil {
 						got[kind] = map[string]int{}
 					}

@@ -343,7 +343,7 @@ func FuzzTaker(f *testing.F) {
 		}
 		d := &k.det
 		for b := range bands {
-			for _, v := range []float32{d.noise[b], d.lambda[b], d.leak[b], d.echoRef[b], d.fit[b].slope(), d.echo.reach[b]} {
+			for _, v := range []float32{d.noise[b], d.left.lambda[b], d.left.leak[b], d.left.ref[b], d.left.fit[b].slope(), d.echo.reach[b]} {
 				if math.IsNaN(float64(v)) || math.IsInf(float64(v), 0) {
 					t.Fatalf("band %d: not finite", b)
 				}

@@ -1,7 +1,7 @@
 package turn
 
 // feed takes one 8 kHz sample pair; done is true when a hop is complete.
-func (d *Detector) feed(mic, ref int16) (done bool) {
+func (d *detector) feed(mic, ref int16) (done bool) {
 	if d.fill == 0 {
 		copy(d.mic[:], d.mic[hop:])
 	}

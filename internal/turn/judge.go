@@ -2,14 +2,14 @@ package turn
 
 // judge compares what is not explained by echo with the noise. The evidence
 // of a hop is how far its level stands above what noise and echo account for.
-func (d *Detector) judge(t *tables, e *spectrum, err *[bands]float32) Activity {
+func (d *detector) judge(t *tables, e *spectrum, err *[bands]float32) activity {
 	var level, floor float32
 	for b, p := range err {
 		level += p
-		floor += max(d.noise[b], noiseFloor) + d.lambda[b]
+		floor += max(d.noise[b], noiseFloor) + d.left.lambda[b]
 	}
 	learning := d.noiseAge < learnHops
-	a := Activity{
+	a := activity{
 		Pos:   d.pos - hop,
 		Level: t.db(level + 1e-9),
 		Bar:   barBase + barUsual*d.usual,
@@ -35,8 +35,8 @@ func (d *Detector) judge(t *tables, e *spectrum, err *[bands]float32) Activity {
 }
 
 const (
-	barBase     = 1.8  // dB of evidence for a vote
-	barUsual    = 2.8  // and more where the noise itself often makes some
+	barBase     = 1.6  // dB of evidence for a vote
+	barUsual    = 3.1  // and more where the noise itself often makes some
 	learnHops   = 15   // before which nothing is known of the noise
 	voicedAbove = 0.45 // periodicity of voices and of tones
 )
@@ -44,7 +44,7 @@ const (
 // learn updates the noise: its mean power in each band over some 3 s, and how
 // much evidence its own ups and downs usually make. While somebody speaks it
 // almost stands still.
-func (d *Detector) learn(err *[bands]float32, evidence, level, floor float32) {
+func (d *detector) learn(err *[bands]float32, evidence, level, floor float32) {
 	if d.blind > 0 {
 		return
 	}
@@ -64,9 +64,9 @@ func (d *Detector) learn(err *[bands]float32, evidence, level, floor float32) {
 	case d.voting && d.voice > 0.15:
 		pace *= 0.1
 	}
-	known := d.locked || d.leakAge < coldHops
+	known := d.locked || d.cold()
 	for b, p := range err {
-		if d.lambda[b] > 0.3*d.noise[b] && known {
+		if d.left.lambda[b] > 0.3*d.noise[b] && known {
 			continue // what is heard may be echo
 		}
 		d.noise[b] += pace * (p - d.noise[b])

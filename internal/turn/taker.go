@@ -101,7 +101,7 @@ type Frame struct {
 // Taker watches one call. Not safe for concurrent use.
 type Taker struct {
 	cfg       Config
-	det       Detector
+	det       detector
 	down      [2]decimator
 	protected bool
 	min       int // hops of speech that interrupt us
@@ -207,7 +207,7 @@ func (t *Taker) sample(mic, ref int16, speaking bool, out []Event) []Event {
 }
 
 // hop folds one judgement into the state of the conversation.
-func (t *Taker) hop(a Activity, speaking bool, out []Event) []Event {
+func (t *Taker) hop(a activity, speaking bool, out []Event) []Event {
 	t.hops++
 	t.votes, t.voiced, t.narrow = t.votes<<1, t.voiced<<1, t.narrow<<1
 	t.proof[t.hops&63] = a.Evidence - a.Bar
@@ -257,7 +257,7 @@ func (t *Taker) hop(a Activity, speaking bool, out []Event) []Event {
 
 const (
 	onsetLead = 0   // hops between the onset and the first vote
-	onsetGap  = 15  // hops of silence inside a word
+	onsetGap  = 20  // hops of silence inside a phrase, at most
 	toneLag   = 100 // samples by which a tone seems to end late
 	toneLead  = 80  // samples of a tone before its first steady hop
 	humHops   = 14  // for a sound that may yet turn out to be a tone
@@ -275,15 +275,14 @@ func (t *Taker) enough(need int) (first int, ok bool) {
 	if recent&3 == 0 {
 		return 0, false
 	}
-	first = bits.Len64(recent) - 1
+	first = onsetOf(recent, min(onsetGap, need+need/2))
 	n := bits.OnesCount64(recent)
 	if first+1 < need || n*10 < need*6 || bits.OnesCount64(t.voiced&span)*4 < n {
 		return 0, false
 	}
-	if bits.OnesCount64(t.narrow&recent)*10 > n*7 && first+1 < humHops {
+	if hum := bits.OnesCount64(t.narrow & recent); hum*2 > n && hum < humHops {
 		return 0, false
 	}
-	first = onsetOf(recent)
 	var sum float32
 	for i := range min(2*need, 63) {
 		sum += t.proof[(t.hops-int64(i))&63]
@@ -296,13 +295,13 @@ func (t *Taker) enough(need int) (first int, ok bool) {
 }
 
 // onsetOf walks back from the newest vote to the first that is not more than
-// a stop consonant away from the next.
-func onsetOf(votes uint64) (first int) {
+// gap hops (the pause within a phrase) away from the next.
+func onsetOf(votes uint64, gap int) (first int) {
 	for i := range 64 {
 		if votes>>i&1 == 0 {
 			continue
 		}
-		if i-first > onsetGap {
+		if i-first > gap {
 			break
 		}
 		first = i
@@ -311,7 +310,7 @@ func onsetOf(votes uint64) (first int) {
 }
 
 // hearTone takes back the votes of hops that turn out to be a tone.
-func (t *Taker) hearTone(a Activity, out []Event) []Event {
+func (t *Taker) hearTone(a activity, out []Event) []Event {
 	if a.Tone > 0 {
 		t.votes &^= 1<<min(a.Tone+3, 63) - 1
 		if t.tone == 0 || a.Hz[1] != a.Hz[0] { // a pair that beats shows as one frequency twice
