@@ -40,7 +40,9 @@ type taskSeen struct {
 	Tries  int    `json:"tries"`
 }
 
-func (s taskSeen) final() bool { return s.State == "done" || s.State == "expired" || s.State == "blocked" }
+func (s taskSeen) final() bool {
+	return s.State == "done" || s.State == "expired" || s.State == "blocked"
+}
 
 // Killed with -9 again and again, at chosen steps and at random moments, the
 // controller rings nobody twice for one attempt, loses no attempt and leaves

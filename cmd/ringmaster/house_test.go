@@ -145,7 +145,12 @@ func newHouse(t *testing.T, tag string, cast twin.Cast, more string) *house {
 		t.Fatalf("key create: %s", complaints)
 	}
 	h.key = strings.TrimSpace(out)
-	t.Cleanup(func() { if os.Getenv("KEEPLOG") != "" { b, _ := os.ReadFile(h.log); _ = os.WriteFile(os.Getenv("KEEPLOG"), b, 0o600) } })
+	t.Cleanup(func() {
+		if os.Getenv("KEEPLOG") != "" {
+			b, _ := os.ReadFile(h.log)
+			_ = os.WriteFile(os.Getenv("KEEPLOG"), b, 0o600)
+		}
+	})
 	t.Cleanup(h.kill)
 	return h
 }
