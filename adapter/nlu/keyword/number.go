@@ -129,7 +129,9 @@ const numeral = `[0-9零〇一二两三四五六七八九十百千万亿]+(?:[.�
 
 var (
 	numeralRE = regexp.MustCompile(numeral + `半?`)
-	amountRE  = regexp.MustCompile(`(` + numeral + `)(?:多)?(?:元|块钱|块|圆|蚊|人民币|yuan|rmb|dollars|bucks)(?:([0-9零一二两三四五六七八九半])(?:毛|角)?)?(?:([0-9零一二两三四五六七八九])分)?`)
+	amountRE  = regexp.MustCompile(`(` + numeral + `)(?:多)?(?:元|块钱|块|圆|蚊|人民币|yuan|rmb|dollars|bucks)(?:零?([1-9一二两三四五六七八九])(?:毛|角)|([0-9一二两三四五六七八九半]))?(?:零?([1-9一二两三四五六七八九])分?)?`)
+	jiaoRE    = regexp.MustCompile(`([1-9一二两三四五六七八九])毛(?:([1-9一二两三四五六七八九])分?|钱|\||$)`)
+	countedRE = regexp.MustCompile(`^(?:个|月|天|年|次|张|份|本|人|位|件|点|号|样|下|些|起|直|共)`)
 	ageRE     = regexp.MustCompile(`(` + numeral + `)(?:岁|周岁|虚岁| ?years? old)`)
 )
 
@@ -153,13 +155,25 @@ func format(f float64) string { return strconv.FormatFloat(f, 'f', -1, 64) }
 func amount(s string) (string, int, int, bool) {
 	if m := amountRE.FindStringSubmatchIndex(s); m != nil {
 		if f, ok := parseNumber(s[m[2]:m[3]]); ok {
-			for i, scale := range []float64{0.1, 0.01} {
+			end := m[1]
+			if m[6] >= 0 && countedRE.MatchString(s[m[7]:]) { // 两千块一个月
+				end = m[6]
+				m[6], m[8] = -1, -1
+			}
+			for i, scale := range []float64{0.1, 0.1, 0.01} {
 				if j := 4 + 2*i; m[j] >= 0 {
 					f += digitValue(s[m[j]:m[j+1]]) * scale
 				}
 			}
-			return money(f), m[0], m[1], true
+			return money(f), m[0], end, true
 		}
+	}
+	if m := jiaoRE.FindStringSubmatchIndex(s); m != nil { // 五毛
+		f := digitValue(s[m[2]:m[3]]) * 0.1
+		if m[4] >= 0 {
+			f += digitValue(s[m[4]:m[5]]) * 0.01
+		}
+		return money(f), m[0], len(strings.TrimRight(s[:m[1]], "|")), true
 	}
 	for _, at := range numeralRE.FindAllStringIndex(s, 8) {
 		if f, ok := parseNumber(s[at[0]:at[1]]); ok && f >= 10 && !strings.HasPrefix(s[at[1]:], "点") && !strings.HasPrefix(s[at[1]:], "号") && !strings.HasPrefix(s[at[1]:], "月") {

@@ -20,8 +20,11 @@ var (
 
 	part    = regexp.MustCompile(`凌晨|清晨|早上|早晨|上午|中午|下午|午后|傍晚|晚上|夜里|夜晚|今晚|明晚|听晚|今早|明早|听朝|朝早|上昼|下昼|晏昼|morning|noon|afternoon|evening|tonight|night`)
 	clockRE = regexp.MustCompile(`(` + hanNum + `)(?:点|时)(?:钟|整)?(?:(半)|(一刻)|(三刻)|零?(` + hanNum + `)分?)?|([0-9]{1,2}):([0-9]{2})`)
-	clockEN = regexp.MustCompile(`(?:at |after |around |by )?(one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|[0-9]{1,2})(?::([0-9]{2}))? ?(am|pm|oclock|a\|m|p\|m)|(?:half past|half) (one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve)|(?:at|after) (one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|[0-9]{1,2})(?::([0-9]{2}))?(?: |\||$)`)
-	inHours = regexp.MustCompile(`(?:过)?(?:(半)个?(?:小时|钟头)|(` + hanNum + `)个?半?(?:小时|钟头)|(` + hanNum + `)分钟|(一刻钟))(?:以后|之后|后|再)|in (half an|an|a|\w+) (hours?|minutes?)`)
+	// 一点 is also "a bit": 一点都不, 便宜一点.
+	aBitBefore = regexp.MustCompile(`(?:有|差|早|晚|快|慢|便宜|大|小|多|少|好|贵|高|低|再)$`)
+	aBitAfter  = regexp.MustCompile(`^一点(?:都|也|儿|不|没|点)`)
+	clockEN    = regexp.MustCompile(`(?:at |after |around |by )?(one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|[0-9]{1,2})(?::([0-9]{2}))? ?(am|pm|oclock|a\|m|p\|m)|(?:half past|half) (one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve)|(?:at|after) (one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|[0-9]{1,2})(?::([0-9]{2}))?(?: |\||$)`)
+	inHours    = regexp.MustCompile(`(?:过)?(?:(半)个?(?:小时|钟头)|(` + hanNum + `)个?半?(?:小时|钟头)|(` + hanNum + `)分钟|(一刻钟))(?:以后|之后|后|再)|in (half an|an|a|\w+) (hours?|minutes?)`)
 )
 
 // span of a find in the text.
@@ -286,7 +289,9 @@ func monthly(s string, now time.Time) (time.Time, found) {
 			case strings.HasPrefix(name, "这") || name == "本月":
 				year, month = now.Year(), int(now.Month())
 			default:
-				month, _ = small(strings.TrimSuffix(name, "月"))
+				if month, _ = small(strings.TrimSuffix(name, "月")); month > 12 {
+					month = -1
+				}
 			}
 			if m[2] >= 0 {
 				year, _ = small(s[m[2]:m[3]])
@@ -391,7 +396,7 @@ func clock(s string, day time.Time, dated bool, now time.Time) (h, m int, at fou
 
 func clockFigures(s string) (h, m int, f found) {
 	g := clockRE.FindStringSubmatchIndex(s)
-	if g == nil {
+	if g == nil || aBitBefore.MatchString(s[:g[0]]) && strings.HasPrefix(s[g[0]:], "一点") || aBitAfter.MatchString(s[g[0]:]) {
 		return 0, 0, f
 	}
 	part := func(i int) string {
