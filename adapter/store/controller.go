@@ -90,9 +90,8 @@ func (s *Store) Orphans(ctx context.Context, owner string, epoch int64, dead tim
 		if err != nil {
 			return err
 		}
-		var gone []string
-		if err := locked(tx).Model(&controllerRow{}).Where("heartbeat_at < ? AND id <> ?", at(now.Add(-dead)), owner).
-			Order("id").Pluck("id", &gone).Error; err != nil {
+		gone, err := deadOwners(tx, owner, now.Add(-dead))
+		if err != nil {
 			return err
 		}
 		q := locked(tx).Where("state IN ?", liveStates)
@@ -119,6 +118,16 @@ func (s *Store) Orphans(ctx context.Context, owner string, epoch int64, dead tim
 		return nil, err
 	}
 	return out, nil
+}
+
+// deadOwners are the controllers with live attempts, but owner, whose last heartbeat is older than since; their rows are locked.
+func deadOwners(tx *gorm.DB, owner string, since time.Time) ([]string, error) {
+	var busy, gone []string
+	if err := tx.Model(&attemptRow{}).Distinct("owner").Where("state IN ? AND owner <> ?", liveStates, owner).Pluck("owner", &busy).Error; err != nil || len(busy) == 0 {
+		return nil, err
+	}
+	err := locked(tx).Model(&controllerRow{}).Where("id IN ? AND heartbeat_at < ?", busy, at(since)).Order("id").Pluck("id", &gone).Error
+	return gone, err
 }
 
 // The states of an attempt that somebody still works on.

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"gorm.io/gorm/schema"
 )
@@ -233,4 +234,51 @@ func TestNoSQLOfOneServer(t *testing.T) {
 			t.Errorf("%s creates %d tables and drops %d", f, up, down)
 		}
 	}
+}
+
+// TestMigrationWaitsForTheOther: the lock is held by another controller, for longer than this one has time.
+func TestMigrationWaitsForTheOther(t *testing.T) {
+	onAll(t, func(t *testing.T, kind string) {
+		c := config(t, kind)
+		first, second := openAt(t, c), openAt(t, c)
+		var release func()
+		if kind == onSQLite {
+			unlock, err := first.lockMigration(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			release = unlock
+		} else {
+			db, err := first.w.DB()
+			if err != nil {
+				t.Fatal(err)
+			}
+			conn, err := db.Conn(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := (namedLock{}).SessionLock(t.Context(), conn); err != nil {
+				t.Fatal(err)
+			}
+			release = func() { _ = conn.Close() }
+			defer func() { _ = first.Close() }() // and with the connection the lock
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+		defer cancel()
+		if have, err := second.Migrate(ctx, Latest); err == nil {
+			t.Errorf("migrated to %d under another controller's lock", have)
+		}
+		if n := len(tables(t, second)); n > 1 {
+			t.Errorf("%d tables were made", n)
+		}
+		release()
+		if kind != onSQLite {
+			if err := first.Close(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if have, err := second.Migrate(t.Context(), Latest); err != nil || have < 3 {
+			t.Errorf("then: %d, %v", have, err)
+		}
+	})
 }

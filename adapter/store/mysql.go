@@ -6,6 +6,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/go-sql-driver/mysql"
@@ -32,6 +33,7 @@ func (s *Store) openMySQL(c Config) error {
 	cfg.ParseTime, cfg.Loc = true, time.UTC
 	cfg.ClientFoundRows = true   // guarded updates count rows met, not rows changed
 	cfg.InterpolateParams = true // one round trip a statement
+	cfg.Logger = driverLog{c.Log}
 	cfg.MultiStatements, cfg.AllowAllFiles = false, false
 	cfg.Timeout = defaulted(cfg.Timeout, 5*time.Second)
 	cfg.ReadTimeout = defaulted(cfg.ReadTimeout, 20*time.Second)
@@ -62,6 +64,12 @@ func (s *Store) openMySQL(c Config) error {
 	s.r = s.w
 	return nil
 }
+
+// driverLog takes the driver's remarks on connections that broke; the store reports what comes of it.
+type driverLog struct{ log *slog.Logger }
+
+// Print implements mysql.Logger. The driver's remarks hold addresses and network errors, never statements.
+func (l driverLog) Print(v ...any) { l.log.Debug("database connection", "err", fmt.Sprint(v...)) }
 
 // readCommitted sets the isolation of every connection by statement: the variable's name differs between MySQL (transaction_isolation) and
 // MariaDB before 11.1 (tx_isolation).
