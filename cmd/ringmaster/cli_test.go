@@ -22,6 +22,7 @@ import (
 // The demonstration in JSON: six calls, each with the end that its callee is
 // there for, and nothing of business before the notice was heard.
 func TestDemoOnceJSON(t *testing.T) {
+	t.Parallel()
 	need(t, env.Espeak)
 	out, complaints, code := run(t, binary(t, ""), "demo", "--once", "--json")
 	if code != 0 {
@@ -88,6 +89,7 @@ func TestDemoOnceJSON(t *testing.T) {
 // demo --listen first prints where the API is and a key, so that anyone can
 // post; and ends on a signal.
 func TestDemoListenPrintsAPIAndKeyFirst(t *testing.T) {
+	t.Parallel()
 	need(t, env.Espeak)
 	cmd := exec.CommandContext(t.Context(), binary(t, ""), "demo", "--listen", "127.0.0.1:0", "--json")
 	out, err := cmd.StdoutPipe()

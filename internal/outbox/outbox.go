@@ -29,7 +29,7 @@ type Config struct {
 	Owner    string
 	Batch    int           // messages leased at once; default 32
 	Parallel int           // deliveries at once; default 16
-	Lease    time.Duration // default 1 min
+	Lease    time.Duration // longer than Timeout and writing down what came of it; default 25 s
 	Timeout  time.Duration // of one delivery; default 10 s
 	MaxTries int           // then it is buried; default 15
 	Tick     time.Duration // longest wait between looks; default 1 s
@@ -61,7 +61,7 @@ func New(cfg Config, store Store, send Sender, log *slog.Logger) *Worker {
 		cfg.Parallel = 16
 	}
 	if cfg.Lease == 0 {
-		cfg.Lease = time.Minute
+		cfg.Lease = 25 * time.Second
 	}
 	if cfg.Timeout == 0 {
 		cfg.Timeout = 10 * time.Second
