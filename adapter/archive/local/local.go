@@ -78,7 +78,7 @@ func (a *Archive) Open(path string) (io.ReadSeekCloser, error) {
 	if !filepath.IsLocal(path) {
 		return nil, ErrPath
 	}
-	return os.Open(filepath.Join(a.root, path))
+	return os.OpenInRoot(a.root, path) // no symbolic link leads out either
 }
 
 // Broken lists recordings whose call never ended: what a killed process left.
@@ -121,7 +121,19 @@ func (t *tracks) Close() (campaign.Recording, error) {
 	if err != nil {
 		return rec, fmt.Errorf("recording is incomplete: %w", err)
 	}
-	return rec, os.Rename(t.part, filepath.Join(t.archive.root, t.path))
+	if err := os.Rename(t.part, filepath.Join(t.archive.root, t.path)); err != nil {
+		return rec, fmt.Errorf("recording could not be given its name: %w", err)
+	}
+	return rec, syncDir(filepath.Dir(t.part))
+}
+
+// syncDir makes a file's new name outlive a power cut.
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
 }
 
 func (t *tracks) hash() (string, int64, error) {

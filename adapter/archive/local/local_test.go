@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -80,5 +81,55 @@ func TestHostilePaths(t *testing.T) {
 	}
 	if _, err := New(filepath.Join(file, "below")); err == nil {
 		t.Error("a folder below a file was accepted")
+	}
+}
+
+// A link in the archive does not lead out of it, and a folder is no recording.
+func TestLinksLeadNowhere(t *testing.T) {
+	root, outside := t.TempDir(), t.TempDir()
+	if err := os.WriteFile(filepath.Join(outside, "secret"), []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	a, err := New(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, target := range map[string]string{"file.wav": filepath.Join(outside, "secret"), "dir": outside, "rel.wav": "../../../../../../../../etc/passwd"} {
+		if err := os.Symlink(target, filepath.Join(root, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, p := range []string{"file.wav", "dir/secret", "rel.wav"} {
+		if f, err := a.Open(p); err == nil {
+			_ = f.Close()
+			t.Errorf("%s was opened", p)
+		}
+	}
+}
+
+// What a killed process leaves has no final name, plays, and is listed.
+func TestAKilledRecordingIsListedAndNotServed(t *testing.T) {
+	root := t.TempDir()
+	a, err := New(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tr, err := a.Create(t.Context(), "acme", "0191", audio.FormatULaw, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := tr.Write(make([]int16, 8000), make([]int16, 8000)); err != nil {
+		t.Fatal(err)
+	}
+	again, err := New(root) // the next life
+	if err != nil {
+		t.Fatal(err)
+	}
+	left, err := again.Broken()
+	if err != nil || len(left) != 1 || !strings.HasSuffix(left[0], "0191.part.wav") {
+		t.Errorf("%v, %v", left, err)
+	}
+	if _, err := tr.Close(); err != nil {
+		t.Fatal(err)
 	}
 }
