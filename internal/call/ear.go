@@ -113,7 +113,7 @@ func (s State) stopSaying() (State, []Effect) {
 	if !s.Saying {
 		return s, nil
 	}
-	s.Saying, s.Suspended = false, true
+	s.Saying, s.Suspended, s.SaidAll = false, true, false
 	return s, []Effect{StopSaying{}}
 }
 
@@ -251,7 +251,7 @@ func (r *rules) filler(s State) (State, []Effect) {
 		return s, nil
 	}
 	s.SayID++
-	s.FillerSay = s.SayID
+	s.FillerSay, s.StoppedID = s.SayID, 0
 	s.Saying, s.Suspended, s.Lines, s.Line = true, false, []dialogue.Line{line}, 0
 	s.After = dialogue.Move{Node: s.After.Node, Listen: s.Listen}
 	return s, []Effect{Say{ID: s.SayID, Lines: []dialogue.Line{line}}}

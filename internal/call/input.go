@@ -25,7 +25,9 @@ const (
 	InLegLost         Kind = "leg_lost"      // the adapter gave up on the leg's events
 	InMediaOpen       Kind = "media_open"
 	InMediaLost       Kind = "media_lost"
+	InMediaEnded      Kind = "media_ended" // no more audio comes; whether that is a fault is told otherwise
 	InBridged         Kind = "bridged"
+	InUnbridged       Kind = "unbridged"      // the person left the customer
 	InTransferEnded   Kind = "transfer_ended" // Text is the reason
 	InSound           Kind = "sound"          // Sound: from the detector
 	InMachine         Kind = "machine"        // Machine: from AMD
@@ -36,7 +38,7 @@ const (
 	InLineEnded       Kind = "line_ended"     // Line
 	InTimer           Kind = "timer"          // a deadline of the state has passed
 	InOperator        Kind = "operator"       // Text is the command: hangup
-	InShutdown        Kind = "shutdown"       // the controller stops, or the attempt was cancelled
+	InShutdown        Kind = "shutdown"       // Class stop: the controller stops; else the attempt was cancelled
 	InRecording       Kind = "recording"      // Text is the fault of the recorder
 	InClosed          Kind = "closed"         // media and providers are closed; nothing more comes
 )

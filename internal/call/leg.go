@@ -44,6 +44,8 @@ func inputOf(ev pbx.Event) (in Input, ok bool) {
 		return Input{Kind: InKey, Text: string(rune(e.Digit))}, true
 	case pbx.Bridged:
 		return Input{Kind: InBridged, Text: string(e.Other)}, true
+	case pbx.Unbridged:
+		return Input{Kind: InUnbridged, Text: string(e.Other)}, true
 	case pbx.TransferEnded:
 		return Input{Kind: InTransferEnded, Text: e.Reason}, true
 	case pbx.MediaLost:

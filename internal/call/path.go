@@ -58,6 +58,7 @@ type audioPath struct {
 	ears    Ears
 	offset  int64 // ms from the answer to the first sample
 	tracks  Tracks
+	broken  *campaign.Recording // stopped in mid-call, as far as it got
 	asr     speech.Recognition
 
 	mu      sync.Mutex
@@ -71,7 +72,7 @@ func (c *call) openMedia(leg pbx.Leg, opening int) {
 	defer cancel()
 	m, err := leg.OpenMedia(ctx, c.plan.Format)
 	if err != nil {
-		c.post(Input{Kind: InMediaLost, Text: err.Error()})
+		c.deliver(delivery{Input: Input{Kind: InMediaLost, Text: err.Error()}, opening: opening})
 		return
 	}
 	c.deliver(delivery{Input: Input{Kind: InMediaOpen}, media: m, opening: opening})
@@ -79,8 +80,8 @@ func (c *call) openMedia(leg pbx.Leg, opening int) {
 
 // openPath hangs speaker, listener, recognizer and recording on the media leg.
 // It reports false when the call has moved on and the leg is not wanted.
-func (c *call) openPath(m pbx.Media, opening int) bool {
-	if c.state.Phase != Opening && c.state.Phase != Talking || opening != c.opening {
+func (c *call) openPath(m pbx.Media) bool {
+	if c.state.Phase != Opening && c.state.Phase != Talking {
 		_ = m.Close()
 		return false
 	}
@@ -118,7 +119,7 @@ func (c *call) openPath(m pbx.Media, opening int) bool {
 	}
 	a.pumps.Go(a.listen)
 	for _, e := range c.waiting {
-		a.speaker.say(e.ID, e.Lines)
+		a.speaker.say(e)
 	}
 	c.waiting = nil
 	return true
@@ -150,6 +151,8 @@ func (c *call) closePath() {
 			rec.Incomplete = err.Error()
 		}
 		c.recordings = append(c.recordings, rec)
+	} else if a.broken != nil {
+		c.recordings = append(c.recordings, *a.broken)
 	}
 	a.media = nil
 }
@@ -169,7 +172,10 @@ func (a *audioPath) listen() {
 	var next int64
 	for {
 		if err := a.media.ReadFrame(&frame); err != nil {
-			return // a death of the leg is announced by its own event
+			if !a.closing.Load() { // a death of the leg is announced by its own event
+				a.call.post(Input{Kind: InMediaEnded})
+			}
+			return
 		}
 		if gap := frame.Pos - next; gap > 0 && next > 0 {
 			a.fillGap(min(gap, int64(format.Rate)*10), out)
@@ -220,8 +226,9 @@ func (a *audioPath) write(them, us []int16) {
 	if err := a.tracks.Write(them, us); err != nil {
 		a.call.log.Error("recording stopped in mid-call", "err", err)
 		a.call.post(Input{Kind: InRecording, Text: err.Error()})
-		_, _ = a.tracks.Close()
-		a.tracks = nil
+		rec, _ := a.tracks.Close()
+		rec.Incomplete = err.Error()
+		a.tracks, a.broken = nil, &rec
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"sync"
@@ -103,7 +102,7 @@ type call struct {
 func Run(ctx context.Context, p Plan, d Deps) campaign.Outcome {
 	c := newCall(p, d)
 	defer c.cancel()
-	stop := context.AfterFunc(ctx, func() { c.post(Input{Kind: InShutdown, Text: shutdownReason(ctx)}) })
+	stop := context.AfterFunc(ctx, func() { c.post(shutdown(ctx)) })
 	defer stop()
 	c.post(Input{Kind: InStart})
 	for c.state.Phase != Over {
@@ -117,16 +116,42 @@ func Run(ctx context.Context, p Plan, d Deps) campaign.Outcome {
 	c.cancel()
 	c.box.Close(io.EOF)
 	c.pumps.Wait()
+	c.drain()
 	o := c.masks.outcome(c.state.Outcome)
 	o.Recordings = append(o.Recordings, c.recordings...)
 	return o
 }
 
-func shutdownReason(ctx context.Context) string {
+// ClassStop of an InShutdown says that the controller stops. Anything else
+// that ends Run's ctx is a cancellation of this one call.
+const ClassStop = "stop"
+
+func shutdown(ctx context.Context) Input {
 	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, context.Canceled) {
-		return cause.Error()
+		return Input{Kind: InShutdown, Class: ClassStop, Text: cause.Error()}
 	}
-	return "cancelled"
+	return Input{Kind: InShutdown, Text: "cancelled"}
+}
+
+// drain lets go of what came too late for the call to take it.
+func (c *call) drain() {
+	for {
+		d, err := c.box.Next(context.Background())
+		if err != nil {
+			return
+		}
+		c.dispose(d)
+	}
+}
+
+// dispose ends a leg and a media leg that nobody will take.
+func (c *call) dispose(d delivery) {
+	if d.media != nil {
+		_ = d.media.Close()
+	}
+	if d.leg != nil {
+		c.release(d.leg, pbx.CauseNormal)
+	}
 }
 
 func newCall(p Plan, d Deps) *call {
@@ -152,7 +177,9 @@ func (c *call) post(in Input) { c.deliver(delivery{Input: in}) }
 
 func (c *call) deliver(d delivery) {
 	d.At = time.Since(c.start)
-	_ = c.box.Put(d) // an overflow is seen by the reader of the box
+	if c.box.Put(d) != nil { // over, or an overflow, which the reader of the box sees
+		c.dispose(d)
+	}
 }
 
 // next waits for an input or the earliest deadline.
@@ -175,7 +202,10 @@ func (c *call) take(d delivery) {
 	case d.leg != nil:
 		c.adopt(d.leg)
 		return
-	case d.media != nil && !c.openPath(d.media, d.opening):
+	case d.opening != 0 && d.opening != c.opening:
+		c.dispose(d) // another opening has been asked for since
+		return
+	case d.media != nil && !c.openPath(d.media):
 		return
 	}
 	c.record(d.Input)
@@ -248,12 +278,16 @@ func (c *call) do(e Effect) {
 			c.waiting = []Say{e}
 			return
 		}
-		c.audio.speaker.say(e.ID, e.Lines)
+		c.audio.speaker.say(e)
 	case StopSaying:
 		c.waiting = nil
 		c.withPath(func(a *audioPath) { a.speaker.stop() })
 	case ResumeSaying:
-		c.withPath(func(a *audioPath) { a.speaker.resume() })
+		if c.audio == nil || c.audio.media == nil {
+			c.waiting = []Say{{ID: e.ID, Lines: e.Lines, From: e.From}}
+			return
+		}
+		c.audio.speaker.resume(e)
 	case Attend:
 		c.withPath(func(a *audioPath) { a.attend(e) })
 	case Understand:
@@ -278,121 +312,3 @@ func (c *call) withPath(f func(*audioPath)) {
 }
 
 func (c *call) background(f func()) { c.pumps.Go(f) }
-
-func (c *call) originate() {
-	ctx, cancel := context.WithTimeout(c.ctx, 15*time.Second)
-	defer cancel()
-	leg, err := c.deps.Switch.Originate(ctx, c.plan.Request)
-	if err == nil {
-		c.deliver(delivery{leg: leg})
-		return
-	}
-	c.post(Input{Kind: InOriginateFailed, Class: classOf(err), Text: err.Error()})
-}
-
-func classOf(err error) string {
-	switch {
-	case errors.Is(err, pbx.ErrUnavailable):
-		return "unavailable"
-	case errors.Is(err, pbx.ErrRefused):
-		return "refused"
-	case errors.Is(err, pbx.ErrGone):
-		return "gone"
-	}
-	return "unknown"
-}
-
-// attach looks for a leg whose originate was never answered, until the
-// exchange says yes or no.
-func (c *call) attach() {
-	ctx, cancel := context.WithTimeout(c.ctx, 30*time.Second)
-	defer cancel()
-	for {
-		leg, err := c.deps.Switch.Attach(ctx, c.plan.Request.ID)
-		switch {
-		case err == nil:
-			c.deliver(delivery{leg: leg})
-			return
-		case errors.Is(err, pbx.ErrGone), ctx.Err() != nil:
-			c.post(Input{Kind: InOriginateFailed, Class: "gone", Text: err.Error()})
-			return
-		}
-		timer := time.NewTimer(500 * time.Millisecond)
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
-		}
-	}
-}
-
-// adopt takes the leg and pumps its events.
-func (c *call) adopt(leg pbx.Leg) {
-	c.leg = leg
-	if c.wantHangup != 0 {
-		c.hangup(c.wantHangup)
-	}
-	c.background(func() { c.pumpLeg(leg) })
-}
-
-func (c *call) hangup(cause pbx.Cause) {
-	if c.leg == nil {
-		c.wantHangup = cause
-		return
-	}
-	leg := c.leg
-	c.background(func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(c.ctx), 5*time.Second)
-		defer cancel()
-		if err := leg.Hangup(ctx, cause); err != nil && !errors.Is(err, pbx.ErrGone) {
-			c.log.Warn("hang-up was not accepted; the leg's own time limit will end it", "err", err)
-		}
-	})
-}
-
-func (c *call) understand(id int64, q nlu.Question) {
-	ctx, cancel := context.WithTimeout(c.ctx, c.plan.Limits.GiveUp)
-	defer cancel()
-	a, err := c.deps.Understander.Understand(ctx, q)
-	in := Input{Kind: InUnderstood, ID: id, Answer: &a}
-	if err != nil {
-		in.Answer, in.Text = nil, err.Error()
-	}
-	c.post(in)
-}
-
-func (c *call) handOver(e HandOver) {
-	target, ok := pbx.Target{}, false
-	if c.plan.Target != nil {
-		target, ok = c.plan.Target(e.To)
-	}
-	if !ok {
-		c.post(Input{Kind: InTransferEnded, Text: "unreachable"})
-		return
-	}
-	leg := c.leg
-	c.background(func() {
-		ctx, cancel := context.WithTimeout(c.ctx, 10*time.Second)
-		defer cancel()
-		if err := leg.Transfer(ctx, target); err != nil {
-			c.log.Warn("transfer was not accepted", "err", err)
-			c.post(Input{Kind: InTransferEnded, Text: "unreachable"})
-		}
-	})
-}
-
-// recordOn lets the exchange go on with the recording after a hand-over: the
-// customer's audio no longer passes through us.
-func (c *call) recordOn() {
-	if c.deps.Recorder == nil {
-		return
-	}
-	leg, name := c.leg, fmt.Sprintf("handover/%s", c.plan.Attempt.ID)
-	c.background(func() {
-		ctx, cancel := context.WithTimeout(c.ctx, 5*time.Second)
-		defer cancel()
-		if err := leg.Record(ctx, pbx.Recording{ID: "handover", Name: name, Stereo: true}); err != nil {
-			c.post(Input{Kind: InRecording, Text: err.Error()})
-		}
-	})
-}

@@ -30,6 +30,8 @@ type speaker struct {
 	mu        sync.Mutex
 	job       *job
 	suspended *job               // stopped before its end
+	current   *job               // being said
+	again     int64              // ID under which current goes on once its stop is done
 	running   context.CancelFunc // stops the job that is being said
 	changed   chan struct{}
 	closed    bool
@@ -56,23 +58,34 @@ func newSpeaker(m pbx.Media, s speech.Synthesizer, ref *reference, clock func() 
 }
 
 // say replaces whatever was to be said. A job that is running is stopped.
-func (s *speaker) say(id int64, lines []dialogue.Line) {
-	s.start(&job{say: id, lines: lines})
+func (s *speaker) say(e Say) {
+	s.start(&job{say: e.ID, lines: e.Lines, index: e.From})
 }
 
-// resume goes on with the job that was stopped last, from the last phrase
-// boundary that was heard. It reports false when there is none.
-func (s *speaker) resume() bool {
+// resume goes on with the job that was stopped, from the last phrase boundary
+// that was heard. A job that is just being stopped is taken up as soon as that
+// is done; one that never began to be said, or is lost, is said anew.
+func (s *speaker) resume(e ResumeSaying) {
 	s.mu.Lock()
 	j := s.suspended
 	s.suspended = nil
-	s.mu.Unlock()
-	if j == nil {
-		return false
+	if (j == nil || j.say != e.Stopped) && s.current != nil && s.current.say == e.Stopped {
+		s.again = e.ID
+		s.mu.Unlock()
+		return
 	}
-	j.from, j.resumed = phraseBoundary(j.audio, j.from, s.media.Format().Rate), true
+	s.mu.Unlock()
+	if j == nil || j.say != e.Stopped {
+		s.say(Say{ID: e.ID, Lines: e.Lines, From: e.From})
+		return
+	}
+	s.rewind(j, e.ID)
 	s.start(j)
-	return true
+}
+
+// rewind readies a stopped job to go on under another ID.
+func (s *speaker) rewind(j *job, id int64) {
+	j.say, j.from, j.resumed = id, phraseBoundary(j.audio, j.from, s.media.Format().Rate), true
 }
 
 func (s *speaker) start(j *job) {
@@ -81,7 +94,7 @@ func (s *speaker) start(j *job) {
 	if s.running != nil {
 		s.running()
 	}
-	s.job = j
+	s.job, s.again = j, 0
 	s.notify()
 }
 
@@ -90,7 +103,7 @@ func (s *speaker) start(j *job) {
 func (s *speaker) stop() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.job = nil
+	s.job, s.again = nil, 0
 	if s.running != nil {
 		s.running()
 		_, _ = s.media.Flush() // at once; the job flushes again when it notices
@@ -138,20 +151,37 @@ func (s *speaker) run() {
 				break
 			}
 			ctx, cancel := context.WithCancel(context.Background())
-			s.running = cancel
+			s.running, s.current = cancel, j
 			s.mu.Unlock()
-			s.perform(ctx, j)
-			s.mu.Lock()
-			s.running = nil
-			s.mu.Unlock()
+			s.ended(j, s.perform(ctx, j))
 			cancel()
 		}
 	}
 }
 
-func (s *speaker) perform(ctx context.Context, j *job) {
+// ended takes a job off. One that was to go on when it was stopped goes on; if
+// it had come to its end meanwhile, that is its end under the other ID too.
+func (s *speaker) ended(j *job, last LineReport) {
+	s.mu.Lock()
+	id := s.again
+	s.running, s.current, s.again = nil, nil, 0
+	stopped := !last.Complete && last.Fault == ""
+	if id != 0 && stopped {
+		s.suspended = nil
+		s.rewind(j, id)
+		s.job = j
+	}
+	s.mu.Unlock()
+	if id != 0 && !stopped {
+		last.Say, last.Heard, last.Last = id, "", true
+		s.report(InLineEnded, last)
+	}
+}
+
+// perform says a job and returns its last report.
+func (s *speaker) perform(ctx context.Context, j *job) (r LineReport) {
 	for ; j.index < len(j.lines); j.index++ {
-		r := s.sayLine(ctx, j)
+		r = s.sayLine(ctx, j)
 		r.Last = j.index == len(j.lines)-1 || (!r.Complete && r.Fault == "")
 		if !r.Complete && r.Fault == "" {
 			s.mu.Lock()
@@ -160,10 +190,11 @@ func (s *speaker) perform(ctx context.Context, j *job) {
 		}
 		s.report(InLineEnded, r)
 		if r.Last {
-			return
+			return r
 		}
 		j.audio, j.whole, j.marks, j.from, j.resumed = nil, false, nil, 0, false
 	}
+	return r
 }
 
 // sayLine says j's present line from j.from and reports what was heard of it.

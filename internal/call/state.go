@@ -39,6 +39,8 @@ const (
 	dlRelease    = "release"    // our hang-up is not confirmed
 	dlMedia      = "media"      // media does not open
 	dlReopen     = "reopen"     // open it again
+	dlResume     = "resume"     // we fell silent in mid-line and nothing says why
+	dlTransfer   = "transfer"   // nobody said what became of the hand-over
 )
 
 // State of a call: plain data, so that it can be logged and compared.
@@ -53,11 +55,15 @@ type State struct {
 	WhyHangup  string // our own reason, when we hung up
 	Hungup     *pbx.Hungup
 	MediaTries int
+	MediaGone  bool // it ended while a person was being fetched
+	Handing    bool // a hand-over was asked for
 
 	// What we say.
 	SayID     int64
 	Saying    bool
-	Suspended bool // a Say was stopped and could be resumed
+	Suspended bool  // a Say was stopped and could be resumed
+	SaidAll   bool  // ... but had been heard to its end in that moment
+	StoppedID int64 // the Say that the present one goes on with
 	Lines     []dialogue.Line
 	Line      int // index into Lines of the line being said
 	After     dialogue.Move
@@ -129,11 +135,18 @@ type (
 	Say struct {
 		ID    int64
 		Lines []dialogue.Line
+		From  int // index of the first line to be said
 	}
 	// StopSaying silences us at once.
 	StopSaying struct{}
-	// ResumeSaying goes on with what was stopped.
-	ResumeSaying struct{}
+	// ResumeSaying goes on with what was stopped, under a new ID: a late report
+	// of the stop is then not taken for its end. What cannot be found any more
+	// is said anew from the line on at which it was stopped.
+	ResumeSaying struct {
+		ID, Stopped int64
+		Lines       []dialogue.Line
+		From        int
+	}
 	// Attend tells the detector how to listen.
 	Attend struct {
 		MinBargeIn time.Duration

@@ -38,6 +38,7 @@ type Limits struct {
 	LinkAway    time.Duration // a live call survives so long without its link
 	MediaOpen   time.Duration
 	ReleaseWait time.Duration
+	HandedOver  time.Duration // how long customer and person may talk
 }
 
 // DefaultLimits are what an operator gets without saying anything.
@@ -45,7 +46,7 @@ func DefaultLimits() Limits {
 	return Limits{
 		Ring: 30 * time.Second, Duration: 10 * time.Minute, Filler: 900 * time.Millisecond, GiveUp: 3 * time.Second,
 		NoWords: 800 * time.Millisecond, LinkAway: 20 * time.Second,
-		MediaOpen: 3 * time.Second, ReleaseWait: 5 * time.Second,
+		MediaOpen: 3 * time.Second, ReleaseWait: 5 * time.Second, HandedOver: 2 * time.Hour,
 	}
 }
 
@@ -60,7 +61,7 @@ func (r *rules) step(s State, in Input) (State, []Effect) {
 	}
 	switch in.Kind {
 	case InStart, InOriginateFailed, InRinging, InAnswered, InHungup, InLinkLost, InLinkRestored, InLegLost,
-		InMediaOpen, InMediaLost, InShutdown, InOperator, InClosed, InRecording:
+		InMediaOpen, InMediaLost, InMediaEnded, InShutdown, InOperator, InClosed, InRecording:
 		return r.leg(s, in)
 	case InTimer:
 		return r.timers(s)
@@ -107,6 +108,10 @@ func (r *rules) timer(s State, name string) (State, []Effect) {
 		// looks for what may be left.
 		return r.ended(s, pbx.Hungup{By: pbx.ByUnknown, Answered: !s.Outcome.AnsweredAt.IsZero(), Raw: "no confirmation of our hang-up"})
 	case dlDuration:
+		if s.Phase != Talking { // the dialogue is not there to say goodbye: ask again
+			s.set(dlDuration, 5*time.Second)
+			return s, nil
+		}
 		s.set(dlHard, 20*time.Second)
 		return r.converse(s, dialogue.Input{Kind: dialogue.TimeUp})
 	}
@@ -132,9 +137,13 @@ func (r *rules) leg(s State, in Input) (State, []Effect) {
 	case InMediaOpen:
 		return r.mediaOpen(s)
 	case InMediaLost:
+		s.MediaGone = s.MediaGone || s.Phase == Transferring
 		return r.mediaFailed(s, in.Text)
+	case InMediaEnded:
+		s.MediaGone = s.MediaGone || s.Phase == Transferring
 	case InLinkLost:
-		if s.Phase != Closing {
+		// A person and the customer talk without us: they need no link.
+		if s.Phase != Closing && s.Phase != HandedOver && s.Phase != Releasing {
 			s.set(dlLink, r.limits.LinkAway)
 		}
 	case InLinkRestored:
@@ -148,6 +157,9 @@ func (r *rules) leg(s State, in Input) (State, []Effect) {
 		s.Outcome.Degraded = appendOnce(s.Outcome.Degraded, "exchange")
 		return r.hangup(s, pbx.CauseTemporary, campaign.Failed, "leg_events_lost: "+in.Text)
 	case InShutdown, InOperator:
+		if s.Phase == HandedOver && in.Class == ClassStop {
+			return r.leave(s)
+		}
 		return r.hangup(s, pbx.CauseNormal, campaign.Withdrawn, in.Text)
 	case InRecording:
 		s.Outcome.Degraded = appendOnce(s.Outcome.Degraded, "recording")
@@ -159,7 +171,18 @@ func (r *rules) leg(s State, in Input) (State, []Effect) {
 	return s, nil
 }
 
+// leave lets a customer and a person talk on when the controller stops: the
+// exchange holds both, and its own time limit ends them.
+func (r *rules) leave(s State) (State, []Effect) {
+	s.Outcome.Reason = "handed_over: the controller stopped before the conversation ended"
+	s.Phase, s.Deadline = Closing, nil
+	return s, []Effect{Close{}}
+}
+
 func (r *rules) originateFailed(s State, in Input) (State, []Effect) {
+	if s.Phase == Closing {
+		return s, nil
+	}
 	s.Outcome.Raw = in.Text
 	switch in.Class {
 	case "unknown":
@@ -207,6 +230,7 @@ func (r *rules) mediaFailed(s State, why string) (State, []Effect) {
 	if s.Phase != Opening && s.Phase != Talking {
 		return s, nil
 	}
+	s.clear(dlResume)
 	if s.MediaTries++; s.MediaTries <= mediaTries {
 		if s.Saying {
 			s.Saying, s.Suspended = false, true
@@ -286,7 +310,16 @@ func (r *rules) conclude(s State) State {
 	default:
 		o.Disposition, o.Reason = campaign.HungUp, "callee_hung_up"
 	}
+	r.callback(o)
 	return s
+}
+
+// callback makes the contact due at the time that the customer asked for, past
+// the retry policy: they want it. The gates judge that call like any other.
+func (r *rules) callback(o *campaign.Outcome) {
+	if o.OptOut == nil && o.NeverSent == "" && o.CallbackAt.After(o.EndedAt) {
+		o.NextTry = o.CallbackAt
+	}
 }
 
 func appendOnce(list []string, v string) []string {

@@ -15,7 +15,7 @@ import (
 func (r *rules) talk(s State, in Input) (State, []Effect) {
 	switch in.Kind {
 	case InLineStarted:
-		if in.Line.Say != s.SayID {
+		if in.Line.Say != s.SayID || s.Phase != Talking {
 			return s, nil
 		}
 		s.Line = in.Line.Index
@@ -27,19 +27,11 @@ func (r *rules) talk(s State, in Input) (State, []Effect) {
 	case InHeard:
 		return r.heard(s, in)
 	case InBridged:
-		if s.Phase == Transferring {
-			s.Phase = HandedOver
-			s.Outcome.Disposition, s.Outcome.Reason = campaign.Transferred, "handed_over"
-			s.clear(dlTurn, dlMachine, dlUnderstand, dlGiveUp, dlKeys, dlDuration)
-			return s, []Effect{RecordOn{}}
-		}
-		return s, nil
+		return r.bridged(s)
+	case InUnbridged:
+		return r.personLeft(s)
 	case InTransferEnded:
-		if s.Phase != Transferring {
-			return s, nil
-		}
-		s.Phase = Talking
-		return r.converse(s, dialogue.Input{Kind: dialogue.TransferFailed, Reason: in.Text})
+		return r.transferEnded(s, in.Text)
 	}
 	if s.Phase != Talking {
 		return s, nil
@@ -65,10 +57,17 @@ func (r *rules) talk(s State, in Input) (State, []Effect) {
 }
 
 func (r *rules) talkTimer(s State, name string) (State, []Effect) {
+	if name == dlTransfer {
+		return r.transferEnded(s, "no_answer")
+	}
 	if s.Phase != Talking {
 		return s, nil
 	}
 	switch name {
+	case dlResume:
+		if s.Suspended {
+			return r.resume(s)
+		}
 	case dlTurn:
 		return r.floor(s, turn.Input{Kind: turn.InTick})
 	case dlMachine:
@@ -98,9 +97,9 @@ func (r *rules) perform(s State, mv dialogue.Move) (State, []Effect) {
 	if mv.Resume {
 		return r.resume(s)
 	}
-	s.clear(dlKeys)
+	s.clear(dlKeys, dlResume)
 	s.Listen, s.After = mv.Listen, mv
-	s.Suspended = false
+	s.Suspended, s.SaidAll = false, false
 	if len(mv.Lines) == 0 {
 		if s.Saying { // listening on while a line runs
 			return s, nil
@@ -108,6 +107,7 @@ func (r *rules) perform(s State, mv dialogue.Move) (State, []Effect) {
 		return r.afterSaid(s)
 	}
 	s.SayID++
+	s.StoppedID = 0
 	s.Saying, s.Lines, s.Line = true, mv.Lines, 0
 	return s, []Effect{Say{ID: s.SayID, Lines: mv.Lines}}
 }
@@ -119,8 +119,9 @@ func (r *rules) afterSaid(s State) (State, []Effect) {
 		end := *s.After.End
 		return r.hangup(s, pbx.CauseNormal, end.Disposition, end.Reason)
 	case s.After.Transfer != nil:
-		s.Phase = Transferring
-		s.clear(dlTurn)
+		s.Phase, s.Handing, s.MediaGone = Transferring, true, false
+		s.clear(dlTurn, dlHard)
+		s.set(dlTransfer, max(s.After.Transfer.Timeout, 30*time.Second)+15*time.Second)
 		return s, []Effect{HandOver{To: *s.After.Transfer}}
 	}
 	if s.Turn.Phase != turn.Listening {
@@ -132,6 +133,11 @@ func (r *rules) afterSaid(s State) (State, []Effect) {
 // converse gives the dialogue an input and performs its move.
 func (r *rules) converse(s State, in dialogue.Input) (State, []Effect) {
 	in.At = s.sinceAnswer()
+	if s.Asking { // overtaken: what was asked gets no answer, but it was said
+		s.Asking = false
+		s.clear(dlUnderstand, dlGiveUp)
+		s.theyTurn(s.AskText, "", 0)
+	}
 	if s.LastHeard != nil && !s.LastHeard.Complete {
 		in.HeardLine, in.HeardText = s.LastHeard.Line, s.LastHeard.Heard
 	}
@@ -158,8 +164,23 @@ func (r *rules) resume(s State) (State, []Effect) {
 		s.listen()
 		return r.floorDeadline(s), nil
 	}
-	s.Suspended, s.Saying = false, true
-	return s, []Effect{ResumeSaying{}}
+	s.clear(dlResume)
+	s.Suspended = false
+	if s.SaidAll { // nothing is left of it: what follows it is due
+		s.SaidAll = false
+		s.listen()
+		if s.SayID == s.FillerSay {
+			return r.floorDeadline(s), nil
+		}
+		return r.said(s)
+	}
+	s.StoppedID = s.SayID
+	s.SayID++
+	if s.FillerSay == s.StoppedID {
+		s.FillerSay = s.SayID
+	}
+	s.Saying = true
+	return s, []Effect{ResumeSaying{ID: s.SayID, Stopped: s.StoppedID, Lines: s.Lines, From: s.Line}}
 }
 
 func (r *rules) lineEnded(s State, l LineReport) (State, []Effect) {
@@ -181,13 +202,15 @@ func (r *rules) lineEnded(s State, l LineReport) (State, []Effect) {
 		// Stopped by us; or so early that the stop was not ours to decide.
 		if s.Saying {
 			s.Saying, s.Suspended = false, true
+			s.set(dlResume, resumeAlone)
 		}
 		return s, nil
 	case !l.Last:
 		return s, nil
 	}
-	if !s.Saying {
-		return s, nil // it ended in the moment in which it was interrupted
+	if !s.Saying { // it ended in the moment in which it was interrupted
+		s.SaidAll = s.Suspended
+		return s, nil
 	}
 	s.Saying = false
 	s, fx := r.floor(s, turn.Input{Kind: turn.InPlayed})
@@ -197,6 +220,10 @@ func (r *rules) lineEnded(s State, l LineReport) (State, []Effect) {
 	s, more := r.said(s)
 	return s, append(fx, more...)
 }
+
+// resumeAlone is how long we stay silent in mid-line when the leg threw our
+// voice away and nobody says why.
+const resumeAlone = time.Second
 
 // said tells the dialogue that its lines were heard, and does what follows.
 func (r *rules) said(s State) (State, []Effect) {
@@ -238,7 +265,7 @@ func (r *rules) evidence(s *State, l LineReport, line dialogue.Line) *campaign.D
 }
 
 func (s *State) line(l LineReport) (dialogue.Line, bool) {
-	if l.Say == s.SayID && l.Index < len(s.Lines) {
+	if (l.Say == s.SayID || l.Say == s.StoppedID && l.Say != 0) && l.Index < len(s.Lines) {
 		return s.Lines[l.Index], true
 	}
 	return dialogue.Line{ID: l.Line}, false
