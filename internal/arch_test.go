@@ -67,6 +67,8 @@ var allowed = map[string]string{
 	"config":  "internal/audio internal/compliance internal/phone internal/speech",
 	"scripts": "",
 
+	"dialplan": "",
+
 	"internal/app/demo": "config internal/app internal/call internal/campaign internal/lab/...",
 
 	"cmd/ringmaster": "config internal/app internal/app/demo internal/nlu/classify",
