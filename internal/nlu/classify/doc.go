@@ -14,6 +14,6 @@
 // on one probability scale, by weights found on held-out sentences.
 //
 // Confidence and the threshold of rejection are fixed from the training
-// examples alone: folds that leave out examples (what does a right answer look
-// like) and whole labels (what does a sentence of no known label look like).
+// examples alone, by folds that leave examples out: what scores does a right
+// answer have, and under which score would one in a hundred be lost?
 package classify

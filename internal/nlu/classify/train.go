@@ -39,7 +39,7 @@ type Options struct {
 // examples of three sets; see docs/nlu.md.
 const (
 	minDF      = 2
-	netSteps   = 120_000 // examples shown in all, within the bounds of epochs
+	netSteps   = 150_000 // examples shown in all, within the bounds of epochs
 	minEpochs  = 4
 	maxEpochs  = 60
 	netCount   = 2

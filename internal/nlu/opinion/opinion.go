@@ -11,6 +11,10 @@ import (
 // Sure is the confidence under which nothing is claimed.
 const Sure = 0.5
 
+// Grave is the probability from which a model alone may claim a stop, a
+// complaint or the wish for a human, which end or hand over a call.
+const Grave = 0.85
+
 // firm is a keyword that stands on its own: no model takes it back.
 const firm = 0.9
 
@@ -27,9 +31,9 @@ type Model struct {
 
 // Merge judges by both. words is the answer of keywords and examples, whose
 // slots are kept. Where both name an intent the chance that both err is the
-// product of theirs; where they differ each is discounted by the other; a firm
-// keyword stands whatever the model says; and what is then under Sure is an
-// abstention.
+// product of theirs; where they differ each is discounted by the other, less so
+// when the model only says that it is none of these; a firm keyword stands
+// whatever the model says; and what is then under Sure is an abstention.
 func Merge(q nlu.Question, words nlu.Answer, m Model) nlu.Answer {
 	expected := func(i nlu.Intent) bool {
 		return len(q.Expect) == 0 || slices.ContainsFunc(q.Expect, func(e nlu.Expectation) bool { return e.Intent == i })
@@ -64,12 +68,15 @@ func Merge(q nlu.Question, words nlu.Answer, m Model) nlu.Answer {
 	for i := range union(heard, guessed) {
 		k, p := heard[i], guessed[i]
 		agree := 1 - (1-k)*(1-p)
-		against := max(rest(guessed, i), stranger)
+		against := max(rest(guessed, i), 0.6*stranger)
 		if k >= firm {
 			against = 0
 		}
 		if other := rest(heard, i); k < other {
 			against = max(against, other)
+		}
+		if k == 0 && p < Grave && urgent(i) {
+			agree = min(agree, Sure-0.01) // 别打折 is no 别打: words of urgency have a table of their own
 		}
 		conf[i] = agree * (1 - 0.5*against*(1-min(k, p)))
 	}
