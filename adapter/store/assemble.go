@@ -104,7 +104,7 @@ func (s *Store) assemble(r attemptRow, c around) (campaign.Attempt, error) {
 	if a.Task, err = task.task(); err != nil {
 		return a, err
 	}
-	a.Contact = contact.contact(task.ScriptID)
+	a.Contact = contact.contact(task.ScriptID, string(person.ExternalID))
 	number := c.numbers[key{r.TenantID, r.NumberID}]
 	n, sealed := s.keys.open(r.TenantID, number.E164)
 	if a.Person, err = person.person(n); err != nil {

@@ -112,7 +112,7 @@ func (s *Store) insertContact(tx *gorm.DB, c api.NewContact) (campaign.Contact, 
 		}
 		return campaign.Contact{}, err
 	}
-	return row.contact(t.ScriptID), s.enqueue(tx, c.Tenant, c.Messages)
+	return row.contact(t.ScriptID, c.CustomerID), s.enqueue(tx, c.Tenant, c.Messages)
 }
 
 func orNow(t time.Time) time.Time {
@@ -129,13 +129,17 @@ func missing(err error, what string) error {
 	return err
 }
 
-// withScript is a contact with its task's script.
+// withScript is a contact with its task's script and its person's name in the CRM.
 type withScript struct {
-	Row    contactRow `gorm:"embedded"`
-	Script string
+	Row      contactRow `gorm:"embedded"`
+	Script   string
+	Customer []byte
 }
 
-const contactSQL = "SELECT c.*, t.script_id AS script FROM task_contact c JOIN task t ON t.tenant_id = c.tenant_id AND t.id = c.task_id WHERE "
+func (w withScript) contact() campaign.Contact { return w.Row.contact(w.Script, string(w.Customer)) }
+
+const contactSQL = "SELECT c.*, t.script_id AS script, p.external_id AS customer FROM task_contact c JOIN task t ON t.tenant_id = c.tenant_id " +
+	"AND t.id = c.task_id LEFT JOIN person p ON p.tenant_id = c.tenant_id AND p.id = c.person_id WHERE "
 
 func contact(tx *gorm.DB, tenant string, id binID) (campaign.Contact, error) {
 	var rows []withScript
@@ -145,7 +149,7 @@ func contact(tx *gorm.DB, tenant string, id binID) (campaign.Contact, error) {
 	if len(rows) == 0 {
 		return campaign.Contact{}, fmt.Errorf("%w: contact %s", api.ErrNotFound, uuid.UUID(id))
 	}
-	return rows[0].Row.contact(rows[0].Script), nil
+	return rows[0].contact(), nil
 }
 
 // Contact implements api.Store.
@@ -161,7 +165,7 @@ func (s *Store) Contacts(ctx context.Context, tenant string, after uuid.UUID, li
 	}
 	out := make([]campaign.Contact, len(rows))
 	for i, r := range rows {
-		out[i] = r.Row.contact(r.Script)
+		out[i] = r.contact()
 	}
 	return out, nil
 }
@@ -220,7 +224,7 @@ func (s *Store) Attempt(ctx context.Context, tenant string, id uuid.UUID) (api.A
 func (s *Store) view(ctx context.Context, r attemptRow) (api.AttemptView, error) {
 	v := api.AttemptView{
 		ID: uuid.UUID(r.ID), Contact: uuid.UUID(r.ContactID), Try: r.Try, State: campaign.AttemptState(r.State), PBX: r.PBX,
-		Version: r.ScriptVersion, BornAt: r.BornAt.Time(),
+		Version: r.ScriptVersion, Reason: r.Reason, BornAt: r.BornAt.Time(),
 	}
 	db := s.read(ctx)
 	var n numberRow

@@ -41,13 +41,13 @@ func (r taskRow) task() (campaign.Task, error) {
 	return t, nil
 }
 
-func (r contactRow) contact(script string) campaign.Contact {
+func (r contactRow) contact(script, customer string) campaign.Contact {
 	state := campaign.ContactState(r.State)
 	if r.State == parked {
 		state = campaign.Scheduled
 	}
 	return campaign.Contact{
-		ID: uuid.UUID(r.ID), Tenant: r.TenantID, Task: uuid.UUID(r.TaskID), Person: uuid.UUID(r.PersonID), Script: script, State: state,
+		ID: uuid.UUID(r.ID), Tenant: r.TenantID, Task: uuid.UUID(r.TaskID), Person: uuid.UUID(r.PersonID), Script: script, Customer: customer, State: state,
 		Reason: r.Reason, DueAt: r.DueAt.Time(), CallTime: r.CallTime, CallZone: r.CallZone, Priority: -r.ClaimRank, Tries: r.Tries,
 		Ref: r.Ref, CreatedAt: r.CreatedAt.Time(), UpdatedAt: r.UpdatedAt.Time(),
 	}

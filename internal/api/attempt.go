@@ -49,7 +49,7 @@ type recordingView struct {
 }
 
 func viewAttempt(a AttemptView, turns bool) attemptView {
-	v := attemptView{AttemptID: a.ID, TaskID: a.Contact, Try: a.Try, State: a.State, Number: a.Masked, PBX: a.PBX, ScriptVersion: a.Version}
+	v := attemptView{AttemptID: a.ID, TaskID: a.Contact, Try: a.Try, State: a.State, Number: a.Masked, PBX: a.PBX, ScriptVersion: a.Version, Reason: a.Reason}
 	o := a.Outcome
 	if o == nil {
 		return v

@@ -33,7 +33,7 @@ func TestRow_S33_TheMissionsJSONIsAcceptedVerbatimAndNeverDialled(t *testing.T) 
 	}
 	var again task
 	b.must(json.Unmarshal(b.do("GET", tasks+"/"+v.TaskID, "").Body.Bytes(), &again))
-	if again.State != v.State || again.Reason != v.Reason || again.CallTimeResolved != v.CallTimeResolved || again.CallTime != v.CallTime {
+	if again.State != v.State || again.Reason != v.Reason || again.CallTimeResolved != v.CallTimeResolved || again.CallTime != v.CallTime || again.CustomerID != "12345" {
 		t.Errorf("GET shows %+v, POST answered %+v", again, v)
 	}
 }

@@ -50,6 +50,7 @@ type AttemptView struct {
 	Masked  string // number, masked
 	PBX     string
 	Version string // script version
+	Reason  string // why it ended, or was given back
 	Outcome *campaign.Outcome
 	BornAt  time.Time
 }

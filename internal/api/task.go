@@ -42,14 +42,14 @@ type taskView struct {
 	CreatedAt        time.Time             `json:"created_at"`
 }
 
-func viewTask(ct campaign.Contact, customer string) taskView {
+func viewTask(ct campaign.Contact) taskView {
 	resolved := ct.DueAt
 	if loc, err := time.LoadLocation(ct.CallZone); err == nil && ct.CallZone != "" {
 		resolved = resolved.In(loc)
 	} else if z, err := time.Parse("-07:00", ct.CallZone); err == nil {
 		resolved = resolved.In(z.Location())
 	}
-	return taskView{TaskID: ct.ID, State: ct.State, Reason: ct.Reason, CustomerID: customer, ScriptID: ct.Script,
+	return taskView{TaskID: ct.ID, State: ct.State, Reason: ct.Reason, CustomerID: ct.Customer, ScriptID: ct.Script,
 		CallTime: ct.CallTime, CallTimeResolved: resolved.Format(time.RFC3339), CallTimeZone: ct.CallZone,
 		Priority: ct.Priority, Tries: ct.Tries, Ref: ct.Ref, CreatedAt: ct.CreatedAt}
 }
@@ -117,7 +117,7 @@ func (s *Server) acceptTask(c *gin.Context, req taskRequest, body []byte) (taskV
 	if err == nil && created && n.State == campaign.Scheduled && s.deps.Accepted != nil {
 		s.deps.Accepted(person, req.ScriptID)
 	}
-	view := viewTask(contact, req.CustomerID)
+	view := viewTask(contact)
 	if created && !opens.IsZero() {
 		view.OpensAt = opens.Format(time.RFC3339)
 	}
@@ -187,7 +187,7 @@ func (s *Server) getTask(c *gin.Context) {
 		s.fail(c, err)
 		return
 	}
-	c.JSON(http.StatusOK, viewTask(ct, ""))
+	c.JSON(http.StatusOK, viewTask(ct))
 }
 
 func (s *Server) listTasks(c *gin.Context) {
@@ -210,7 +210,7 @@ func (s *Server) listTasks(c *gin.Context) {
 	}
 	views := make([]taskView, 0, len(list))
 	for _, ct := range list {
-		views = append(views, viewTask(ct, ""))
+		views = append(views, viewTask(ct))
 	}
 	c.JSON(http.StatusOK, gin.H{"tasks": views})
 }
@@ -226,7 +226,7 @@ func (s *Server) deleteTask(c *gin.Context) {
 		return
 	}
 	s.deps.Cancel(id.String())
-	c.JSON(http.StatusOK, viewTask(ct, ""))
+	c.JSON(http.StatusOK, viewTask(ct))
 }
 
 func (s *Server) idParam(c *gin.Context) (uuid.UUID, bool) {

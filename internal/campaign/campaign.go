@@ -72,6 +72,7 @@ type Contact struct {
 	Task     uuid.UUID
 	Person   uuid.UUID
 	Script   string
+	Customer string // the person's ExternalID
 	State    ContactState
 	Reason   string // why it is in this state: a code of the catalogue
 	DueAt    time.Time

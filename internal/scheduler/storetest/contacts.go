@@ -39,7 +39,7 @@ func contactRoundTrip(b *bed) {
 		b.Errorf("returned %+v\n    read %+v", made, got)
 	}
 	want := campaign.Contact{
-		ID: c.ID, Tenant: tenant, Task: b.task.ID, Person: p.ID, Script: script, State: campaign.Scheduled, DueAt: micro(due), CallTime: c.CallTime,
+		ID: c.ID, Tenant: tenant, Task: b.task.ID, Person: p.ID, Script: script, Customer: p.ExternalID, State: campaign.Scheduled, DueAt: micro(due), CallTime: c.CallTime,
 		CallZone: c.CallZone, Priority: -3, Ref: c.Ref, CreatedAt: micro(c.CreatedAt), UpdatedAt: got.UpdatedAt,
 	}
 	if !reflect.DeepEqual(got, want) {

@@ -20,6 +20,8 @@ func outboxGuarantees() []guarantee {
 		{"G45_eight_workers_lease_each_message_once", outboxOnce},
 		{"G46_appending_at_once_keeps_a_gapless_order", outboxAppend},
 		{"G47_a_message_ID_is_stored_once", outboxSameID},
+		{"G48_a_lease_leaves_out_receivers_that_have_their_share", outboxExcept},
+		{"G49_a_lease_that_ended_without_a_word_is_told", outboxLapsed},
 	}
 }
 
@@ -242,4 +244,41 @@ func outboxSameID(b *bed) {
 	if waiting, _ := b.depth(); waiting != 1 {
 		b.Errorf("%d messages, want 1", waiting)
 	}
+}
+
+func outboxExcept(b *bed) {
+	b.person(1)
+	for i := range 5 {
+		b.post(message(fmt.Sprintf("call-%d", i), "slow", "one"))
+	}
+	quick := message("call-9", "quick", "one")
+	b.post(quick)
+	ds, err := b.Outbox.Lease(b.ctx, "w", 3, time.Minute, "slow", "another")
+	b.must(err)
+	if len(ds) != 1 || ds[0].ID != quick.ID {
+		b.Errorf("leased %+v, want the quick receiver's", ds)
+	}
+	if ds := b.lease("w", 10, time.Minute); len(ds) != 5 {
+		b.Errorf("then leased %d, want the other five", len(ds))
+	}
+}
+
+func outboxLapsed(b *bed) {
+	b.person(1)
+	m := message("call-1", "crm", "one")
+	b.post(m)
+	again := func(what string, owner string, d time.Duration, lapsed bool) {
+		b.Helper()
+		var ds []outbox.Delivery
+		b.until(what, func() bool { ds = b.lease(owner, 1, d); return len(ds) == 1 })
+		if ds[0].Lapsed != lapsed {
+			b.Errorf("%s: lapsed is %v", what, ds[0].Lapsed)
+		}
+	}
+	again("the first time", "w", time.Minute, false)
+	b.must(b.Outbox.Retry(b.ctx, "w", m.ID, time.Now(), "receiver answered 500"))
+	again("after a retry", "w", 100*time.Millisecond, false)
+	again("after a lease that ended", "w", time.Minute, true)
+	b.must(b.Outbox.Retry(b.ctx, "w", m.ID, time.Now(), "receiver answered 500"))
+	again("after another retry", "w", time.Minute, false)
 }
