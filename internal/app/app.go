@@ -111,7 +111,7 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 	if o.Understander == nil {
 		o.Understander = keyword.New()
 	}
-	a.caller = &caller{ahead: make(chan foreseen, 1024), cfg: o.Config, log: o.Log, fleet: a.fleet, library: a.library, prompts: a.prompts, watch: o.Watch,
+	a.caller = &caller{archive: a.archive, ahead: make(chan foreseen, 1024), cfg: o.Config, log: o.Log, fleet: a.fleet, library: a.library, prompts: a.prompts, watch: o.Watch,
 		deps: call.Deps{Recognizer: recognizer, Synthesizer: a.prompts, Understander: o.Understander, Log: o.Log}}
 	if a.archive != nil {
 		a.caller.deps.Recorder = a.archive

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"time"
 
+	"ringmaster/adapter/archive/local"
 	"ringmaster/adapter/speech/cache"
 	"ringmaster/config"
 	"ringmaster/internal/api"
@@ -31,6 +32,7 @@ type caller struct {
 	watch   func(Sight)
 	roll    roll
 	ahead   chan foreseen
+	archive *local.Archive // nil = no recordings
 }
 
 // foreseen is a call that will come: its prompts can be made now.
@@ -158,6 +160,10 @@ func (p *prepared) Run(ctx context.Context, log scheduler.InputLog) campaign.Out
 	if d := p.script.Info().Duration; d > 0 {
 		limits.Duration = min(limits.Duration, d)
 	}
+	longest := limits.Duration + time.Minute
+	if n := p.line.node.cfg; len(n.Agents)+len(n.Queues) > 0 { // a person may take over
+		longest += limits.HandedOver
+	}
 	deps := c.deps
 	deps.Switch = p.line.node.sw
 	deps.Input = func(in call.Logged) {
@@ -172,9 +178,10 @@ func (p *prepared) Run(ctx context.Context, log scheduler.InputLog) campaign.Out
 		Request: pbx.OriginateRequest{
 			ID: pbx.LegID(a.ID.String()), To: pbx.Endpoint{Trunk: p.line.trunk.cfg.Name, Number: a.Person.Number},
 			CallerID: pbx.CallerID{Number: p.line.trunk.callerID}, RingTimeout: limits.Ring,
-			MaxDuration: limits.Duration + time.Minute, Tag: a.Contact.ID.String(),
+			MaxDuration: longest, Tag: a.Contact.ID.String(),
 		},
 	}, deps)
+	c.fetchHandover(ctx, p.line.node.sw, a, &o)
 	if c.watch != nil {
 		c.watch(Sight{Attempt: a, Outcome: &o})
 	}

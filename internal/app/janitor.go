@@ -6,6 +6,10 @@ import (
 	"sync"
 	"time"
 
+	"github.com/google/uuid"
+
+	"ringmaster/internal/api"
+	"ringmaster/internal/call"
 	"ringmaster/internal/pbx"
 )
 
@@ -75,13 +79,32 @@ func (j *janitor) sweep(ctx context.Context) {
 			j.app.log.Warn("legs of the exchange cannot be listed; orphans wait", "pbx", name, "err", err)
 		}
 		for _, l := range legs {
-			if j.app.caller.roll.owns(l.ID) || time.Since(l.Created) < j.age {
+			if j.app.caller.roll.owns(l.ID) || time.Since(l.Created) < j.age || j.left(ctx, l.ID) {
 				continue
 			}
 			j.hangup(ctx, name, sw, l.ID)
 		}
 		cancel()
 	}
+}
+
+// left reports a leg on which customer and person talk on since an earlier life
+// of a controller stopped. A database that cannot be asked spares the leg until
+// the next sweep.
+func (j *janitor) left(ctx context.Context, leg pbx.LegID) bool {
+	if len(leg) < 36 {
+		return false
+	}
+	id, err := uuid.Parse(string(leg[:36]))
+	if err != nil {
+		return false
+	}
+	a, err := j.app.store.Attempt(ctx, j.app.cfg.Tenant.ID, id)
+	if err != nil {
+		return !errors.Is(err, api.ErrNotFound)
+	}
+	return a.Outcome != nil && a.Outcome.Reason == call.ReasonLeft &&
+		time.Since(a.Outcome.EndedAt) < call.DefaultLimits().HandedOver
 }
 
 func (j *janitor) hangup(ctx context.Context, name string, sw pbx.Switch, id pbx.LegID) {

@@ -3,7 +3,6 @@ package call
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"ringmaster/internal/nlu"
@@ -116,13 +115,17 @@ func (c *call) handOver(e HandOver) {
 	})
 }
 
+// HandoverRecording names what the exchange records of an attempt after its
+// hand-over (pbx.Recording.Name).
+func HandoverRecording(attempt string) string { return "handover/" + attempt }
+
 // recordOn lets the exchange go on with the recording after a hand-over: the
 // customer's audio no longer passes through us.
 func (c *call) recordOn() {
 	if c.deps.Recorder == nil {
 		return
 	}
-	leg, name := c.leg, fmt.Sprintf("handover/%s", c.plan.Attempt.ID)
+	leg, name := c.leg, HandoverRecording(c.plan.Attempt.ID.String())
 	c.background(func() {
 		ctx, cancel := context.WithTimeout(c.ctx, 5*time.Second)
 		defer cancel()

@@ -171,10 +171,14 @@ func (r *rules) leg(s State, in Input) (State, []Effect) {
 	return s, nil
 }
 
+// ReasonLeft is the reason of a call whose conversation with a person went on
+// when the controller stopped.
+const ReasonLeft = "handed_over: the controller stopped before the conversation ended"
+
 // leave lets a customer and a person talk on when the controller stops: the
 // exchange holds both, and its own time limit ends them.
 func (r *rules) leave(s State) (State, []Effect) {
-	s.Outcome.Reason = "handed_over: the controller stopped before the conversation ended"
+	s.Outcome.Reason = ReasonLeft
 	s.Phase, s.Deadline = Closing, nil
 	return s, []Effect{Close{}}
 }

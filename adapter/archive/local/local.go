@@ -55,15 +55,12 @@ func (a *Archive) Create(_ context.Context, tenant, attempt string, f audio.Form
 		return nil, fmt.Errorf("recording folder of today cannot be made: %w", err)
 	}
 	name := attempt
-	for n := 2; ; n++ { // media that was reopened within one call
-		if _, err := os.Stat(filepath.Join(a.root, dir, name+".wav")); errors.Is(err, os.ErrNotExist) {
-			break
-		}
+	for n := 2; a.taken(filepath.Join(a.root, dir, name)); n++ { // media that was reopened within one call
 		name = fmt.Sprintf("%s-%d", attempt, n)
 	}
 	t := &tracks{archive: a, path: filepath.Join(dir, name+".wav"), part: filepath.Join(a.root, dir, name+".part.wav")}
 	var err error
-	if t.file, err = os.OpenFile(t.part, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o640); err != nil {
+	if t.file, err = os.OpenFile(t.part, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o640); err != nil {
 		return nil, fmt.Errorf("recording cannot be started: %w", err)
 	}
 	if t.wav, err = audio.NewWAVWriter(t.file, f.Rate, 2); err != nil {
@@ -71,6 +68,17 @@ func (a *Archive) Create(_ context.Context, tenant, attempt string, f audio.Form
 	}
 	t.rate = f.Rate
 	return t, nil
+}
+
+// taken reports a recording of that name, finished or not: what could not be
+// finished is not written over.
+func (a *Archive) taken(path string) bool {
+	for _, suffix := range []string{".wav", ".part.wav"} {
+		if _, err := os.Lstat(path + suffix); err == nil {
+			return true
+		}
+	}
+	return false
 }
 
 // Open opens a finished recording by the path that Close gave.
@@ -107,8 +115,13 @@ func (t *tracks) Write(them, us []int16) error { return t.wav.WriteStereo(them, 
 
 // Close finishes the file, syncs it, gives it its final name and its hash.
 func (t *tracks) Close() (campaign.Recording, error) {
-	rec := campaign.Recording{ID: uuid.Must(uuid.NewV7()), Path: filepath.ToSlash(t.path), Rate: t.rate, Channels: 2, Duration: t.wav.Duration()}
-	err := t.wav.Close()
+	part, err := filepath.Rel(t.archive.root, t.part)
+	if err != nil {
+		return campaign.Recording{}, err
+	}
+	// Until it is whole it is found where it is.
+	rec := campaign.Recording{ID: uuid.Must(uuid.NewV7()), Path: filepath.ToSlash(part), Rate: t.rate, Channels: 2, Duration: t.wav.Duration()}
+	err = t.wav.Close()
 	if err == nil {
 		err = t.file.Sync()
 	}
@@ -124,6 +137,7 @@ func (t *tracks) Close() (campaign.Recording, error) {
 	if err := os.Rename(t.part, filepath.Join(t.archive.root, t.path)); err != nil {
 		return rec, fmt.Errorf("recording could not be given its name: %w", err)
 	}
+	rec.Path = filepath.ToSlash(t.path)
 	return rec, syncDir(filepath.Dir(t.part))
 }
 
