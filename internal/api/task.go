@@ -44,6 +44,9 @@ type taskView struct {
 
 func viewTask(ct campaign.Contact) taskView {
 	resolved := ct.DueAt
+	if at, _, err := resolveCallTime(ct.CallTime, ct.CallZone); err == nil && ct.CallTime != "" {
+		resolved = at // a retry moves DueAt, not what was asked for
+	}
 	if loc, err := time.LoadLocation(ct.CallZone); err == nil && ct.CallZone != "" {
 		resolved = resolved.In(loc)
 	} else if z, err := time.Parse("-07:00", ct.CallZone); err == nil {

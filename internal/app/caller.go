@@ -153,6 +153,7 @@ func (p *prepared) Discard() { p.caller.fleet.release(p.line) }
 func (p *prepared) Run(ctx context.Context, log scheduler.InputLog) campaign.Outcome {
 	defer p.caller.fleet.release(p.line)
 	c, a := p.caller, p.attempt
+	a.Placed = p.Placement()
 	c.roll.enter(a.ID.String())
 	defer c.roll.leave(a.ID.String())
 	limits := call.DefaultLimits()

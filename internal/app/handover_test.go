@@ -25,6 +25,9 @@ func TestHandedOver(t *testing.T) {
 		a.show(t)
 		t.Fatalf("%s, recordings %+v, degraded %v\n%s", a.Disposition, a.Recordings, a.Degraded, tail(h.logs.String(), 2000))
 	}
+	if line := `ringmaster_calls_total{disposition="transferred",pbx="twin",trunk="lab"} 1`; !h.metric(line) {
+		t.Error("no metric " + line)
+	}
 	a.Recordings = a.Recordings[1:]
 	them, person, _ := h.recording(a)
 	if !slices.Contains(them, "你好啊") || !slices.Contains(person, "我是人工客服") {

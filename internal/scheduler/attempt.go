@@ -101,7 +101,11 @@ func (s *Scheduler) unplaced(ctx context.Context, a campaign.Attempt, err error)
 
 func (s *Scheduler) finish(ctx context.Context, a campaign.Attempt, o campaign.Outcome) {
 	if o.NeverSent != "" {
-		s.takeBack(ctx, a, time.Now().Add(2*time.Second), o.NeverSent)
+		at := time.Now().Add(2 * time.Second)
+		if o.NextTry.After(at) { // what was refused is not asked for over and over
+			at = o.NextTry
+		}
+		s.takeBack(ctx, a, at, o.NeverSent)
 		return
 	}
 	if o.NextTry.IsZero() {
