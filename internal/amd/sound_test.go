@@ -86,11 +86,17 @@ func TestAnsweredBy(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	cache := map[string][]float64{}
 	speak := func(v Voice, text string) []float64 {
+		key := v.String() + text
+		if x, ok := cache[key]; ok {
+			return x
+		}
 		x, err := Speak(t.Context(), espeak, v, text)
 		if err != nil {
 			t.Fatal(err)
 		}
+		cache[key] = x
 		return x
 	}
 	r := rand.New(rand.NewPCG(11, 12))
@@ -100,7 +106,7 @@ func TestAnsweredBy(t *testing.T) {
 		for _, lang := range Languages() {
 			ours := speak(HeldOut.Voices(lang)[3], HeldOut.Agent(lang)[0])
 			for i, text := range texts[lang] {
-				for j := range 3 {
+				for j := range 2 {
 					said := speak(HeldOut.Voices(lang)[(i+3*j)%8], text)
 					after := 0
 					if beeps {
@@ -121,8 +127,35 @@ func TestAnsweredBy(t *testing.T) {
 	calls("person", people(), false)
 	calls("recording, no beep", machines(), false)
 	calls("recording and beep", machines(), true)
+	share := func(kind, verdict string) float64 {
+		var n, all int
+		for k, v := range got[kind] {
+			all += v
+			if strings.HasPrefix(k, verdict) {
+				n += v
+			}
+		}
+		return float64(n) / float64(max(1, all))
+	}
 	for kind, row := range got {
 		t.Logf("%-20s %v", kind, row)
 	}
 	t.Logf("beep end, ms after the true end: %v", late)
+	if s := share("person", "voicemail"); s > 0.1 {
+		t.Errorf("%.0f %% of persons are taken for a voicemail", 100*s)
+	}
+	if s := share("person", "human"); s < 0.6 {
+		t.Errorf("%.0f %% of persons are recognised, want 60 %%", 100*s)
+	}
+	if s := share("recording, no beep", "voicemail"); s < 0.6 {
+		t.Errorf("%.0f %% of recordings without a beep are suspected, want 60 %%", 100*s)
+	}
+	if s := share("recording and beep", "voicemail beep"); s < 0.95 {
+		t.Errorf("%.0f %% of beeps are found, want 95 %%", 100*s)
+	}
+	for _, ms := range late {
+		if ms < -20 || ms > 20 {
+			t.Errorf("a beep ended %+d ms off", ms)
+		}
+	}
 }

@@ -2,5 +2,5 @@
 
 package turn
 
-// calls is how many calls the corpus test makes.
-const calls = 600
+// calls and turns are how many calls and turns the corpus tests make.
+const calls, turns = 600, 120

@@ -2,6 +2,7 @@
 
 package turn
 
-// calls is how many calls the corpus test makes; the race detector makes each
-// of them some ten times slower and finds nothing in single-threaded code.
-const calls = 160
+// calls and turns are how many calls and turns the corpus tests make; the race
+// detector makes each of them some ten times slower and finds nothing in
+// single-threaded code.
+const calls, turns = 120, 24

@@ -112,7 +112,7 @@ func TestRow_T14_BargeInOverEchoAndNoise(t *testing.T) {
 	if os.Getenv("RINGMASTER_TURN_TUNE") != "" {
 		half, seed = Tuning, 7
 	}
-	agents, callers := load(t.Context(), t, half)
+	agents, callers := load(t, half)
 	tallies := map[string]*tally{}
 	count := func(key string) *tally {
 		if tallies[key] == nil {

@@ -65,7 +65,7 @@ func talk(t testing.TB, p Policy, s scene, said []Input) (decisions []Decision, 
 // pause that is shorter than the silence allowed, and how long after the true
 // end of speech it is ended.
 func TestEndpointing(t *testing.T) {
-	_, callers := load(t.Context(), t, HeldOut)
+	_, callers := load(t, HeldOut)
 	dur := func(n int) time.Duration { return time.Duration(n) * time.Second / Rate }
 	for _, c := range []struct {
 		expect   Expect
@@ -74,7 +74,7 @@ func TestEndpointing(t *testing.T) {
 	}{{YesNo, 60, 260, 400 * ms}, {Choice, 100, 450, 600 * ms}, {Open, 200, 700, 900 * ms}, {Digits, 300, 1300, 1500 * ms}} {
 		r := rand.New(rand.NewPCG(31, uint64(c.to)))
 		p := Policy{Expect: c.expect, NoInput: time.Hour}
-		n, cut, lost := 120, 0, 0
+		n, cut, lost := turns, 0, 0
 		var late []int
 		for i := range n {
 			level := []float64{-26, -21, -16}[i%3]
@@ -126,7 +126,7 @@ func TestEndpointing(t *testing.T) {
 // TestRow_T14_YieldAndResumeBySound plays whole interruptions by sound over
 // echo: real words stop us for good, a murmur and a burst of noise do not.
 func TestRow_T14_YieldAndResumeBySound(t *testing.T) {
-	agents, callers := load(t.Context(), t, HeldOut)
+	agents, callers := load(t, HeldOut)
 	dur := func(n int) time.Duration { return time.Duration(n) * time.Second / Rate }
 	for name, c := range map[string]struct {
 		text string

@@ -70,24 +70,46 @@ func parseWAV(b []byte) ([]float64, int, error) {
 }
 
 // resample changes the rate by windowed-sinc interpolation (Hann, 16 zero
-// crossings each side), which is far below the noise of G.711.
+// crossings each side), which is far below the noise of G.711. The kernel
+// repeats after to/gcd outputs and is computed once for each of those phases.
 func resample(x []float64, from, to int) []float64 {
+	if from == to || from <= 0 {
+		return x
+	}
+	g := gcd(from, to)
+	phases, step := to/g, from/g
 	ratio := float64(from) / float64(to)
 	cut := math.Min(1, 1/ratio)
-	half := 16 / cut
-	y := make([]float64, int(float64(len(x))/ratio))
+	reach := int(16/cut) + 1
+	half := float64(reach)
+	kernel := make([][]float64, phases)
+	for p := range kernel {
+		kernel[p] = make([]float64, 2*reach)
+		frac := float64(p*step%phases) / float64(phases)
+		for k := range kernel[p] {
+			d := float64(k-reach+1) - frac
+			kernel[p][k] = cut * sinc(d*cut) * (0.5 + 0.5*math.Cos(math.Pi*math.Max(-1, math.Min(1, d/half))))
+		}
+	}
+	y := make([]float64, len(x)*to/from)
 	for i := range y {
-		centre := float64(i) * ratio
-		lo, hi := max(0, int(centre-half)+1), min(len(x)-1, int(centre+half))
+		at := i*step/phases - reach + 1
 		var sum float64
-		for j := lo; j <= hi; j++ {
-			d := float64(j) - centre
-			w := 0.5 + 0.5*math.Cos(math.Pi*d/half)
-			sum += x[j] * w * cut * sinc(d*cut)
+		for k, w := range kernel[i%phases] {
+			if j := at + k; j >= 0 && j < len(x) {
+				sum += x[j] * w
+			}
 		}
 		y[i] = sum
 	}
 	return y
+}
+
+func gcd(a, b int) int {
+	for b != 0 {
+		a, b = b, a%b
+	}
+	return a
 }
 
 func sinc(x float64) float64 {
