@@ -17,10 +17,10 @@ func (s *Scheduler) attempt(ctx context.Context, a campaign.Attempt) {
 	switch {
 	case err == nil && ctx.Err() != nil: // cancelled, or we stop
 		call.Discard()
-		s.postpone(ctx, a, time.Now(), "shutting_down")
+		s.postpone(ctx, a, a.DueAt, "shutting_down")
 		return
 	case errors.Is(err, ErrNotNow), err != nil && ctx.Err() != nil:
-		s.postpone(ctx, a, time.Now().Add(2*time.Second), errText(err))
+		s.postpone(ctx, a, s.later(a), errText(err))
 		return
 	case err != nil:
 		log.Warn("contact cannot be called", "err", err)
@@ -54,10 +54,11 @@ func (s *Scheduler) gates(ctx context.Context, a campaign.Attempt, call Call) bo
 	blocked, err := s.store.BlockedBy(ctx, a.Tenant, a.Person.ID, a.Person.Number)
 	if err != nil { // a gate that cannot be asked refuses, for now
 		s.storeError("do-not-call look-up", err)
-		s.postpone(ctx, a, time.Now().Add(5*time.Second), "gate_unavailable")
+		s.postpone(ctx, a, s.later(a), "gate_unavailable")
 		return false
 	}
 	act := call.Act()
+	act.DueAt = s.asked(a, act.DueAt)
 	v := s.cfg.Rules.Check(time.Now(), act, compliance.Facts{Zone: a.Zone, BlockedBy: blocked})
 	switch v.Decision {
 	case compliance.Allow:
@@ -87,6 +88,8 @@ func (s *Scheduler) unplaced(ctx context.Context, a campaign.Attempt, err error)
 		s.refuse(ctx, a, campaign.Blocked, "do_not_call")
 	case errors.Is(err, ErrWithdrawn):
 		s.refuse(ctx, a, campaign.Cancelled, "cancelled")
+	case errors.Is(err, ErrBudget) && a.Try == 1: // another hour would be a surprise, as above
+		s.refuse(ctx, a, campaign.Expired, "contact_budget")
 	case errors.Is(err, ErrBudget):
 		s.postpone(ctx, a, time.Now().Add(time.Hour), "contact_budget")
 	case errors.Is(err, ErrFenced), errors.Is(err, ErrLate):
@@ -95,19 +98,20 @@ func (s *Scheduler) unplaced(ctx context.Context, a campaign.Attempt, err error)
 		// Whether it is on disk is not known, but the exchange has not heard:
 		// taking it back is right either way.
 		s.storeError("place", err)
-		s.takeBack(ctx, a, time.Now().Add(5*time.Second), "place_failed")
+		s.takeBack(ctx, a, s.later(a), "place_failed")
 	}
 }
 
 func (s *Scheduler) finish(ctx context.Context, a campaign.Attempt, o campaign.Outcome) {
 	if o.NeverSent != "" {
-		at := time.Now().Add(2 * time.Second)
+		at := s.later(a)
 		if o.NextTry.After(at) { // what was refused is not asked for over and over
 			at = o.NextTry
 		}
 		s.takeBack(ctx, a, at, o.NeverSent)
 		return
 	}
+	s.forget(a)
 	if o.NextTry.IsZero() {
 		o.NextTry = a.Task.Retry.Next(o.Disposition, a.Try, o.EndedAt)
 	}
@@ -136,6 +140,7 @@ func (s *Scheduler) postpone(ctx context.Context, a campaign.Attempt, at time.Ti
 }
 
 func (s *Scheduler) refuse(ctx context.Context, a campaign.Attempt, state campaign.ContactState, why string) {
+	s.forget(a)
 	o := campaign.Outcome{Disposition: "", Reason: why, EndedAt: time.Now()}
 	msgs := s.messages(a, o)
 	if s.insist(ctx, "refuse", a, func(ctx context.Context) error { return s.store.Refuse(ctx, a.Fence, state, why, msgs) }) {
@@ -209,7 +214,7 @@ func (s *Scheduler) rescue(ctx, callCtx context.Context) int {
 		s.count(func(st *Stats) { st.Orphans++ })
 		s.calls.Go(func() {
 			if a.State == campaign.AttemptClaimed {
-				s.postpone(callCtx, a, time.Now(), "controller_died_before_placing")
+				s.postpone(callCtx, a, a.DueAt, "controller_died_before_placing") // its own time: it may be too late
 				s.Wake()
 				return
 			}

@@ -143,9 +143,53 @@ func TestNotNowIsGivenBackAndBudgetWaits(t *testing.T) {
 	// The same person again today: the budget of one is used up.
 	again := b.due(1, time.Now(), 0)
 	s.Wake()
-	b.until("it is put off", func() bool { return s.Stats().Postponed == 2 })
+	b.until("it ends by name", func() bool { return s.Stats().Refused == 1 })
 	b.must(stop())
-	if got := b.contact(again.ID); got.State != campaign.Scheduled || got.Reason != "contact_budget" || len(c.rings()) != 1 {
+	if got := b.contact(again.ID); got.State != campaign.Expired || got.Reason != "contact_budget" || len(c.rings()) != 1 {
+		t.Errorf("%+v, %d rings", got, len(c.rings()))
+	}
+}
+
+// A first call that finds no line for too long is missed by the time that was
+// asked for, not by the one that it was put off to; and it is looked at less
+// and less often.
+func TestPutOffTooLongIsMissed(t *testing.T) {
+	b := newBed(t)
+	ct := b.due(1, time.Now(), 0)
+	c := &caller{b: b, prepare: func(campaign.Attempt) error {
+		if time.Since(ct.DueAt) > 3*time.Second {
+			return nil
+		}
+		return fmt.Errorf("%w: no line is free", scheduler.ErrNotNow)
+	}}
+	s, stop := b.start(scheduler.Config{Rules: compliance.Rules{compliance.Late{Grace: 2 * time.Second}}}, b, c)
+	b.until("it is missed", func() bool { return s.Stats().Refused == 1 })
+	b.must(stop())
+	if got := b.contact(ct.ID); got.State != campaign.Expired || got.Reason != "call_time_missed" || len(c.rings()) != 0 {
+		t.Errorf("%+v, %d rings", got, len(c.rings()))
+	}
+	if n := len(b.attempts(ct.ID)); n > 4 {
+		t.Errorf("looked at %d times in %s", n, time.Since(ct.DueAt))
+	}
+}
+
+// What a dead controller had claimed and not placed keeps its own time: after
+// a long stop it is missed and not a surprise.
+func TestClaimedLongAgoIsMissed(t *testing.T) {
+	b := newBed(t)
+	ctx := context.Background()
+	epoch, err := b.Register(ctx, "rm-1")
+	b.must(err)
+	ct := b.due(1, time.Now().Add(-time.Hour), 0)
+	_, err = b.Promote(ctx, time.Now(), 1)
+	b.must(err)
+	_, err = b.Claim(ctx, "default", 1, campaign.Fence{Owner: "rm-1", Epoch: epoch})
+	b.must(err)
+	c := &caller{b: b}
+	s, stop := b.start(scheduler.Config{Rules: compliance.Rules{compliance.Late{Grace: time.Minute}}}, b, c)
+	b.until("it is missed", func() bool { return s.Stats().Refused == 1 })
+	b.must(stop())
+	if got := b.contact(ct.ID); got.Reason != "call_time_missed" || len(c.rings()) != 0 {
 		t.Errorf("%+v, %d rings", got, len(c.rings()))
 	}
 }

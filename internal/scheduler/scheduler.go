@@ -9,6 +9,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/google/uuid"
+
 	"ringmaster/internal/campaign"
 	"ringmaster/internal/compliance"
 	"ringmaster/internal/pacing"
@@ -71,6 +73,7 @@ type Scheduler struct {
 
 	mu    sync.Mutex
 	live  map[string]context.CancelFunc // by contact ID
+	put   map[uuid.UUID]putOff          // by contact
 	calls sync.WaitGroup
 	stats Stats
 }
@@ -106,7 +109,7 @@ func New(cfg Config, store Store, caller Caller, messages func(campaign.Attempt,
 		messages = func(campaign.Attempt, campaign.Outcome) []Message { return nil }
 	}
 	return &Scheduler{cfg: cfg, store: store, caller: caller, messages: messages, log: log,
-		wake: make(chan struct{}, 1), live: map[string]context.CancelFunc{}}
+		wake: make(chan struct{}, 1), live: map[string]context.CancelFunc{}, put: map[uuid.UUID]putOff{}}
 }
 
 // Wake makes the scheduler look at the database now.
@@ -284,7 +287,7 @@ func (s *Scheduler) claim(ctx, callCtx context.Context, n int) int {
 	}
 	for _, a := range attempts {
 		if ctx.Err() != nil {
-			s.postpone(callCtx, a, time.Now(), "shutting_down")
+			s.postpone(callCtx, a, a.DueAt, "shutting_down")
 			continue
 		}
 		s.start(callCtx, a)
