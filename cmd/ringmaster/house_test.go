@@ -23,18 +23,6 @@ import (
 	"ringmaster/internal/lab/twin"
 )
 
-// need says that a real part is there: without it the test is skipped by
-// name, or fails where everything must be (RINGMASTER_TEST_ENV=full).
-func need(t *testing.T, p env.Part) {
-	t.Helper()
-	if _, err := env.Find(p); err != nil {
-		if os.Getenv("RINGMASTER_TEST_ENV") == "full" {
-			t.Fatal(err)
-		}
-		t.Skipf("%v", err)
-	}
-}
-
 var built = struct {
 	mu  sync.Mutex
 	dir string
@@ -128,7 +116,7 @@ log: {level: info, format: text}
 // newHouse starts exchange and recognizer; the program is started by start.
 func newHouse(t *testing.T, tag string, cast twin.Cast, more string) *house {
 	t.Helper()
-	need(t, env.Espeak)
+	env.Need(t, env.Espeak)
 	h := &house{T: t, dir: t.TempDir(), bin: binary(t, tag)}
 	h.config, h.log = filepath.Join(h.dir, "config.yaml"), filepath.Join(h.dir, "log")
 	var err error
