@@ -15,16 +15,15 @@ func TestDialplanRender(t *testing.T) {
 	} {
 		t.Setenv("RINGMASTER_"+name, value)
 	}
-	run := func(args ...string) (string, error) {
-		var out bytes.Buffer
+	run := func(args ...string) error {
 		cmd := dialplanCommand()
-		cmd.SetOut(&out)
-		cmd.SetErr(&out)
+		cmd.SetOut(t.Output())
+		cmd.SetErr(t.Output())
 		cmd.SetArgs(append([]string{"render", "--config", "../../config/example.yaml"}, args...))
-		return out.String(), cmd.Execute()
+		return cmd.Execute()
 	}
 	dir := filepath.Join(t.TempDir(), "ringmaster")
-	if _, err := run("--out", dir, "--pbx", "main"); err != nil {
+	if err := run("--out", dir, "--pbx", "main"); err != nil {
 		t.Fatal(err)
 	}
 	got, err := os.ReadFile(filepath.Join(dir, "extensions.conf"))
@@ -32,14 +31,14 @@ func TestDialplanRender(t *testing.T) {
 	if err != nil || werr != nil || !bytes.Equal(got, want) {
 		t.Errorf("%v, %v:\n%s", err, werr, got)
 	}
-	if _, err := run(); err == nil || !strings.Contains(err.Error(), "out") {
+	if err := run(); err == nil || !strings.Contains(err.Error(), "out") {
 		t.Errorf("without --out: %v", err)
 	}
-	if _, err := run("--out", dir, "--pbx", "other"); err == nil || !strings.Contains(err.Error(), "main") {
+	if err := run("--out", dir, "--pbx", "other"); err == nil || !strings.Contains(err.Error(), "main") {
 		t.Errorf("an exchange that is not there: %v", err)
 	}
 	t.Setenv("RINGMASTER_ARI_PASSWORD", "one;two")
-	if _, err := run("--out", dir); err == nil || strings.Contains(err.Error(), "one;two") {
+	if err := run("--out", dir); err == nil || strings.Contains(err.Error(), "one;two") {
 		t.Errorf("a password that cannot be written: %v", err)
 	}
 }
