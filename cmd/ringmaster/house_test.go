@@ -19,7 +19,6 @@ import (
 	"ringmaster/internal/lab/asr"
 	"ringmaster/internal/lab/child"
 	"ringmaster/internal/lab/env"
-	"ringmaster/internal/lab/tone"
 	"ringmaster/internal/lab/twin"
 )
 
@@ -240,8 +239,6 @@ func (h *house) ask(method, path, body string, into any, headers ...string) (cod
 	}
 	return resp.StatusCode
 }
-
-func speak(text string) ([]int16, error) { return tone.Encode(text, 8000), nil }
 
 // until waits for something that the program does.
 func (h *house) until(limit time.Duration, what string, ok func() bool) {

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -117,8 +118,8 @@ func (s *Server) routes() {
 func (s *Server) recover(c *gin.Context) {
 	defer func() {
 		if r := recover(); r != nil {
-			if r == http.ErrAbortHandler {
-				panic(r) // net/http's own way to cut a response
+			if err, ok := r.(error); ok && errors.Is(err, http.ErrAbortHandler) {
+				panic(r) //nolint:forbidigo // net/http's own way to cut a response
 			}
 			s.deps.Log.Error("handler failed", "route", c.FullPath(), "err", r)
 			s.fail(c, problem(http.StatusInternalServerError, "internal error", "it was logged"))
