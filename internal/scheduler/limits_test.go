@@ -196,3 +196,19 @@ func TestCancelHangsUpAndIsNotRetried(t *testing.T) {
 		t.Error("a call that is over was found")
 	}
 }
+
+// What the exchange refuses waits as long as the call says.
+func TestWhatTheExchangeRefusesIsNotAskedForOverAndOver(t *testing.T) {
+	b := newBed(t)
+	ct := b.due(1, time.Now(), 0)
+	next := time.Now().Add(time.Hour)
+	c := &caller{b: b, run: func(context.Context, campaign.Attempt) campaign.Outcome {
+		return campaign.Outcome{NeverSent: "exchange_refused", EndedAt: time.Now(), NextTry: next}
+	}}
+	s, stop := b.start(scheduler.Config{}, b, c)
+	b.until("the attempt is given back", func() bool { return s.Stats().Postponed == 1 })
+	b.must(stop())
+	if got := b.contact(ct.ID); got.DueAt.Sub(next).Abs() > time.Second {
+		t.Errorf("due at %v, want %v", got.DueAt, next)
+	}
+}
