@@ -39,7 +39,7 @@ type Loss struct{ Text, Label, Answer string }
 
 // Evaluate judges the examples of a version that is to be published, with the
 // shared ones, beside those of the version before (nil: none). It takes as
-// long as ten trainings.
+// long as two trainings.
 func Evaluate(ctx context.Context, own, before []classify.Example, o classify.Options) (Publication, error) {
 	var p Publication
 	all, err := withCommon(own)

@@ -12,6 +12,7 @@ type observation struct {
 	margins []float32 // of the linear model, by label
 	logs    []float32 // log-probabilities of the network
 	truth   int32
+	known   int // features that the model knows
 }
 
 // calibration turns scores into chances.
@@ -26,9 +27,8 @@ const (
 	folds  = 5
 	enough = 3000
 
-	// defaultLinear is the weight of a margin beside a log-probability when
-	// there is nothing to find it from.
-	defaultLinear = 4
+	// ratio is the weight of a margin beside a log-probability.
+	ratio = 4
 )
 
 // split gives the examples that each fold holds out; not all folds when fewer
@@ -80,15 +80,15 @@ func observe(ctx context.Context, s set, held []int32) ([]observation, error) {
 	w := m.borrow()
 	seen := make([]observation, 0, len(held))
 	for _, i := range held {
-		m.mix(w, s.texts[i])
-		seen = append(seen, observation{slices.Clone(w.margins[:len(s.labels)]), slices.Clone(w.logs), s.ys[i]})
+		_, _, known := m.mix(w, s.texts[i])
+		seen = append(seen, observation{slices.Clone(w.margins[:len(s.labels)]), slices.Clone(w.logs), s.ys[i], known})
 	}
 	return seen, nil
 }
 
 // calibrate fixes weights, confidence and threshold.
 func calibrate(seen []observation, loss float64) calibration {
-	c := calibration{linear: defaultLinear, net: 1, threshold: math.Inf(-1), platt: [3]float64{0, 1, 0}}
+	c := calibration{linear: ratio, net: 1, threshold: math.Inf(-1), platt: [3]float64{0, 1, 0}}
 	if len(seen) == 0 {
 		return c
 	}
@@ -127,25 +127,25 @@ func (c *calibration) mix(mixed, margins, logs []float32) (best int) {
 	return best
 }
 
-// weigh finds the weights under which the held-out labels are most likely
-// (stacking with two weights; temperature scaling of Guo et al., ICML 2017, is
-// part of it): golden sections over the logarithm of one, then of the other.
+// weigh finds the temperature under which the held-out labels are most likely
+// (Guo et al., ICML 2017). The ratio of the two weights stays: held-out
+// sentences are so like the others that they overrate the network, which
+// remembers, against the linear model, which carries over to new wordings and
+// tells strangers better.
 func (c *calibration) weigh(seen []observation) {
 	seen = seen[:min(len(seen), enough)]
 	mixed := make([]float32, len(seen[0].logs))
-	cost := func() float64 {
+	scale := 1.0
+	golden(&scale, 0.02, 20, func() float64 {
 		sum := 0.0
+		at := calibration{linear: ratio * scale, net: scale}
 		for _, o := range seen {
-			c.mix(mixed, o.margins, o.logs)
+			at.mix(mixed, o.margins, o.logs)
 			sum += float64(logSum(mixed) - mixed[o.truth])
 		}
 		return sum
-	}
-	for range 3 {
-		for _, w := range []*float64{&c.linear, &c.net} {
-			golden(w, 0.02, 20, cost)
-		}
-	}
+	})
+	c.linear, c.net = ratio*scale, scale
 }
 
 // golden moves w to a minimum of cost between two bounds.

@@ -1,42 +1,49 @@
 package classify
 
-import (
-	"context"
-	"fmt"
-)
+import "context"
 
 // CrossValidate judges every example by a model that has not seen it (k folds,
-// label by label; 0: five) and reports on all. Answers stand in the order of
-// examples.
+// label by label; 0: five) and reports on all. Confidence and threshold are
+// those that the folds give together, as in Train. Answers stand in the order
+// of examples.
 func CrossValidate(ctx context.Context, examples []Example, k int, o Options) (Report, []Answered, error) {
 	s, err := number(examples)
 	if err != nil {
 		return Report{}, nil, err
 	}
+	o = o.filled()
 	if k < 2 {
 		k = folds
 	}
 	parts := deal(s, min(k, len(examples)))
+	results, err := observeAll(ctx, s, parts, o.Workers)
+	if err != nil {
+		return Report{}, nil, err
+	}
+	var seen []observation
+	for _, r := range results {
+		seen = append(seen, r...)
+	}
+	c := calibrate(seen, o.Loss)
 	answers := make([]Answered, len(examples))
+	mixed := make([]float32, len(s.labels))
 	for i, held := range parts {
-		out := make(map[int32]bool, len(held))
-		for _, e := range held {
-			out[e] = true
-		}
-		var rest []Example
-		for j, e := range examples {
-			if !out[int32(j)] {
-				rest = append(rest, e)
-			}
-		}
-		m, err := Train(ctx, rest, o)
-		if err != nil {
-			return Report{}, nil, fmt.Errorf("fold %d of %d: %w", i+1, len(parts), err)
-		}
-		for _, j := range held {
-			p := m.Predict(examples[j].Text, 0)
-			answers[j] = Answered{examples[j].Label, p.Label, p.Confidence, p.Known}
+		for j, e := range held[:len(results[i])] {
+			ob := results[i][j]
+			best := c.mix(mixed, ob.margins, ob.logs)
+			score := float64(mixed[best])
+			softmax(mixed, 1)
+			answers[e] = Answered{examples[e].Label, s.labels[best], c.confidence(float64(mixed[best]), score), ob.known > 0 && score >= c.threshold}
 		}
 	}
 	return Summarise(answers, nil), answers, nil
+}
+
+func observeAll(ctx context.Context, s set, parts [][]int32, workers int) ([][]observation, error) {
+	results := make([][]observation, len(parts))
+	jobs := make([]func() error, len(parts))
+	for i, held := range parts {
+		jobs[i] = func() (err error) { results[i], err = observe(ctx, s, held); return err }
+	}
+	return results, inParallel(workers, jobs)
 }

@@ -11,9 +11,9 @@
 // rest (squared hinge loss, dual coordinate descent: Hsieh et al., ICML 2008),
 // and two networks with one hidden layer whose training sentences lose words
 // at random (deep averaging: Iyyer et al., ACL 2015). Their scores are mixed
-// on one probability scale, by weights found on held-out sentences.
+// on one probability scale, found on held-out sentences.
 //
 // Confidence and the threshold of rejection are fixed from the training
 // examples alone, by folds that leave examples out: what scores does a right
-// answer have, and under which score would one in a hundred be lost?
+// answer have, and under which score would eight in a thousand be lost?
 package classify
