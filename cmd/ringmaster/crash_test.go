@@ -85,12 +85,12 @@ func TestKilledAtAnyMomentNobodyIsRungTwiceAndNothingIsLost(t *testing.T) {
 	}
 	h.order(orders, 0)
 	h.until(time.Minute, "every task is final", func() bool {
-		var all struct{ Tasks []taskSeen }
-		if h.ask("GET", "/api/v1/call/task?limit=500", "", &all) != 200 || len(all.Tasks) < len(orders) {
+		all := h.tasks()
+		if len(all) < len(orders) {
 			h.order(orders, 0)
 			return false
 		}
-		for _, s := range all.Tasks {
+		for _, s := range all {
 			if !s.final() {
 				return false
 			}
@@ -122,6 +122,21 @@ func (h *house) order(orders map[string]string, n int) {
 			return
 		}
 		orders[key] = s.ID
+	}
+}
+
+// tasks are all tasks, page by page.
+func (h *house) tasks() (all []taskSeen) {
+	h.Helper()
+	for after := ""; ; after = all[len(all)-1].ID {
+		var page struct{ Tasks []taskSeen }
+		if h.ask("GET", "/api/v1/call/task?limit=500&after="+after, "", &page) != 200 {
+			return nil
+		}
+		all = append(all, page.Tasks...)
+		if len(page.Tasks) < 500 {
+			return all
+		}
 	}
 }
 
@@ -180,10 +195,8 @@ func (h *house) judge(orders map[string]string) {
 			h.Errorf("the exchange rang for %s, which is on no record", id)
 		}
 	}
-	var all struct{ Tasks []taskSeen }
-	h.ask("GET", "/api/v1/call/task?limit=500", "", &all)
-	if len(all.Tasks) != len(orders) {
-		h.Errorf("%d tasks for %d orders", len(all.Tasks), len(orders))
+	if n := len(h.tasks()); n != len(orders) {
+		h.Errorf("%d tasks for %d orders", n, len(orders))
 	}
 	h.Logf("%d tasks, %d attempts, %d rings, %d ended by a dead controller", len(orders), len(known), len(rings), died)
 	if died == 0 {
