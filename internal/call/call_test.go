@@ -5,6 +5,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"ringmaster/internal/audio"
 	"ringmaster/internal/campaign"
 	"ringmaster/internal/lab/twin/callee"
 )
@@ -54,5 +55,20 @@ func TestOutcomesOfCallsThatNobodyTook(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// What was heard and had not yet been set beside the customer's side when the
+// leg ended belongs to the recording too.
+func TestReferenceRest(t *testing.T) {
+	r := newReference(audio.FormatSlin)
+	r.wrote(make([]int16, 800))
+	r.pull(make([]int16, 160), 60*time.Millisecond)
+	r.flushed(90 * time.Millisecond)
+	if n := len(r.rest()); n != 720-160 {
+		t.Fatalf("%d samples are left, want %d", n, 720-160)
+	}
+	if len(r.rest()) != 0 {
+		t.Fatal("the rest came twice")
 	}
 }

@@ -143,6 +143,9 @@ func (c *call) closePath() {
 		_ = a.asr.Close()
 	}
 	a.pumps.Wait()
+	if rest := a.ref.rest(); len(rest) > 0 {
+		a.write(make([]int16, len(rest)), rest)
+	}
 	if a.tracks != nil {
 		rec, err := a.tracks.Close()
 		if err != nil {

@@ -65,3 +65,13 @@ func (r *reference) pull(dst []int16, played time.Duration) (sounding bool) {
 	}
 	return n > 0
 }
+
+// rest is what was heard and has not been pulled when the leg ended: the
+// customer's side no longer came in beside it.
+func (r *reference) rest() []int16 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	rest := r.samples[:min(len(r.samples), r.rate)]
+	r.samples = nil
+	return rest
+}
