@@ -87,7 +87,7 @@ func bindOf(raw string, d *dialplan.Data) error {
 	if host == "localhost" {
 		host = "127.0.0.1"
 	}
-	if _, err := netip.ParseAddr(host); err != nil || u.Scheme != "http" {
+	if addr, _ := netip.ParseAddr(host); !addr.IsValid() || u.Scheme != "http" {
 		return nil
 	}
 	d.Bind, d.Port = host, 80
