@@ -13,6 +13,7 @@ import (
 	"net/http/httptest"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -40,11 +41,10 @@ func verify(secret []byte, h http.Header, body []byte) bool {
 }
 
 func TestRow_T24_SignatureIsVerifiedByAnother(t *testing.T) {
-	var got http.Header
-	var body []byte
+	var seen atomic.Pointer[request]
 	srv := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		got = r.Header
-		body, _ = io.ReadAll(r.Body)
+		body, _ := io.ReadAll(r.Body)
+		seen.Store(&request{r.Header.Clone(), body})
 	}))
 	defer srv.Close()
 	for _, secret := range []string{"0123456789abcdef", strings.Repeat("long", 40)} {
@@ -56,6 +56,7 @@ func TestRow_T24_SignatureIsVerifiedByAnother(t *testing.T) {
 		if _, err := s.Send(t.Context(), d); err != nil {
 			t.Fatal(err)
 		}
+		got, body := seen.Load().header, seen.Load().body
 		if !verify([]byte(secret), got, body) || got.Get("Webhook-Id") != d.ID.String() || !bytes.Equal(body, d.Body) || got.Get("Content-Type") != "application/json" {
 			t.Errorf("%v %s", got, body)
 		}

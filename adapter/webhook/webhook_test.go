@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"sync/atomic"
 	"testing"
 
 	"github.com/google/uuid"
@@ -16,18 +17,24 @@ import (
 
 var secret = []byte("0123456789abcdef0123456789abcdef")
 
+// request is what a receiver saw.
+type request struct {
+	header http.Header
+	body   []byte
+}
+
 func TestSendSignsAndClassifies(t *testing.T) {
-	status := 200
-	var got *http.Request
-	var body []byte
+	var status atomic.Int64
+	status.Store(200)
+	var seen atomic.Pointer[request]
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		got = r
-		body, _ = io.ReadAll(r.Body)
-		if status == 0 {
+		body, _ := io.ReadAll(r.Body)
+		seen.Store(&request{r.Header.Clone(), body})
+		if status.Load() == 0 {
 			panic(http.ErrAbortHandler)
 		}
 		w.Header().Set("Location", "http://169.254.169.254/")
-		w.WriteHeader(status)
+		w.WriteHeader(int(status.Load()))
 	}))
 	defer srv.Close()
 	s, err := New([]Endpoint{{Name: "crm", URL: srv.URL, Secret: secret, AllowPrivate: true, Idempotent: true}, {Name: "guarded", URL: srv.URL, Secret: secret}})
@@ -38,23 +45,25 @@ func TestSendSignsAndClassifies(t *testing.T) {
 	if _, err := s.Send(t.Context(), d); err != nil {
 		t.Fatal(err)
 	}
-	want := Sign(secret, d.ID.String(), got.Header.Get("Webhook-Timestamp"), body)
-	if got.Header.Get("Webhook-Signature") != want || got.Header.Get("Webhook-Id") != d.ID.String() {
+	got := seen.Load()
+	want := Sign(secret, d.ID.String(), got.header.Get("Webhook-Timestamp"), got.body)
+	if got.header.Get("Webhook-Signature") != want || got.header.Get("Webhook-Id") != d.ID.String() {
 		t.Fatal("signature or message ID is wrong")
 	}
 	for code, permanent := range map[int]bool{500: false, 429: false, 404: false, 410: true, 302: true} {
-		status = code
+		status.Store(int64(code))
 		if _, err := s.Send(t.Context(), d); err == nil || errors.Is(err, outbox.ErrPermanent) != permanent {
 			t.Errorf("%d: %v", code, err)
 		}
 	}
-	status = 0
+	status.Store(0)
 	if _, err := s.Send(t.Context(), d); !errors.Is(err, outbox.ErrNoAnswer) {
 		t.Errorf("connection cut after the request: %v", err)
 	}
 	d.Destination = "guarded"
-	status, got = 200, nil
-	if _, err := s.Send(t.Context(), d); !errors.Is(err, outbox.ErrPermanent) || got != nil {
+	status.Store(200)
+	seen.Store(nil)
+	if _, err := s.Send(t.Context(), d); !errors.Is(err, outbox.ErrPermanent) || seen.Load() != nil {
 		t.Errorf("a loopback target was reached: %v", err)
 	}
 	d.Destination = "nobody"
