@@ -2,5 +2,5 @@
 
 package turn
 
-// calls and turns are how many calls and turns the corpus tests make.
-const calls, turns = 600, 120
+// calls, turns and stories are how much the corpus tests try.
+const calls, turns, stories = 600, 120, 20

@@ -2,7 +2,7 @@
 
 package turn
 
-// calls and turns are how many calls and turns the corpus tests make; the race
+// calls, turns and stories are how much the corpus tests try; the race
 // detector makes each of them some ten times slower and finds nothing in
 // single-threaded code.
-const calls, turns = 120, 24
+const calls, turns, stories = 80, 12, 8
