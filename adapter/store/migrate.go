@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"embed"
 	"errors"
 	"fmt"
@@ -11,7 +12,6 @@ import (
 	"time"
 
 	"github.com/pressly/goose/v3"
-	"github.com/pressly/goose/v3/lock"
 )
 
 //go:embed migrations
@@ -30,7 +30,7 @@ func (s *Store) Migrate(ctx context.Context, target int64) (int64, error) {
 		return 0, clean(err)
 	}
 	defer unlock()
-	p, err := s.provider(true)
+	p, err := s.provider()
 	if err != nil {
 		return 0, err
 	}
@@ -54,13 +54,17 @@ func (s *Store) Migrate(ctx context.Context, target int64) (int64, error) {
 	return have, clean(err)
 }
 
-// Version tells the schema's version and the newest one that this program knows.
+// Version tells the schema's version and the newest one that this program knows. It writes nothing.
 func (s *Store) Version(ctx context.Context) (have, newest int64, err error) {
-	p, err := s.provider(false)
+	p, err := s.provider()
 	if err != nil {
 		return 0, 0, err
 	}
-	have, err = p.GetDBVersion(ctx)
+	var there int64
+	if err := s.read(ctx).Raw(s.sql.hasTable, versionTable).Row().Scan(&there); err != nil || there == 0 {
+		return 0, newestOf(p), clean(err)
+	}
+	err = s.read(ctx).Raw("SELECT COALESCE(MAX(version_id), 0) FROM " + versionTable).Row().Scan(&have)
 	return have, newestOf(p), clean(err)
 }
 
@@ -80,7 +84,7 @@ func newestOf(p *goose.Provider) (v int64) {
 	return v
 }
 
-func (s *Store) provider(locking bool) (*goose.Provider, error) {
+func (s *Store) provider() (*goose.Provider, error) {
 	dir, kind := "migrations/mysql", goose.DialectMySQL
 	if s.sql.name == SQLite {
 		dir, kind = "migrations/sqlite", goose.DialectSQLite3
@@ -93,48 +97,57 @@ func (s *Store) provider(locking bool) (*goose.Provider, error) {
 	if err != nil {
 		return nil, err
 	}
-	opts := []goose.ProviderOption{goose.WithTableName(versionTable), goose.WithDisableGlobalRegistry(true), goose.WithSlog(s.log)}
-	if locking && s.sql.name == MySQL {
-		opts = append(opts, goose.WithSessionLocker(namedLock{}))
-	}
-	return goose.NewProvider(kind, db, files, opts...)
+	return goose.NewProvider(kind, db, files, goose.WithTableName(versionTable), goose.WithDisableGlobalRegistry(true), goose.WithSlog(s.log))
 }
 
-// namedLock is GET_LOCK of the database's own name on the connection that migrates; the server frees it when the connection ends.
-type namedLock struct{}
-
-var _ lock.SessionLocker = namedLock{}
-
-const lockName = "CONCAT('ringmaster.', LEFT(SHA2(DATABASE(), 256), 48))"
-
-// SessionLock implements lock.SessionLocker.
-func (namedLock) SessionLock(ctx context.Context, conn *sql.Conn) error {
-	for {
-		var got sql.NullInt64
-		if err := conn.QueryRowContext(ctx, "SELECT GET_LOCK("+lockName+", 5)").Scan(&got); err != nil {
-			return err
-		}
-		if got.Int64 == 1 {
-			return nil
-		}
-		if err := ctx.Err(); err != nil {
-			return fmt.Errorf("another controller is migrating: %w", err)
-		}
-	}
-}
-
-// SessionUnlock implements lock.SessionLocker.
-func (namedLock) SessionUnlock(ctx context.Context, conn *sql.Conn) error {
-	_, err := conn.ExecContext(ctx, "DO RELEASE_LOCK("+lockName+")")
-	return err
-}
-
-// lockMigration is SQLite's lock between processes: an exclusive transaction on a second file, ended by the system when the process
-// dies. MySQL's lock is namedLock.
+// lockMigration takes the lock before goose looks at anything: goose's own is taken only after it has made its table, which two
+// controllers cannot do at once. The database or the system frees it when the process dies.
 func (s *Store) lockMigration(ctx context.Context) (unlock func(), err error) {
-	if s.lockFile == "" {
+	switch {
+	case s.sql.name == MySQL:
+		return s.lockByName(ctx)
+	case s.lockFile == "": // in memory: nobody else can see it
 		return func() {}, nil
 	}
+	return s.lockByFile(ctx)
+}
+
+// lockName is the lock's name on the server, which is one for each database of it.
+const lockName = "CONCAT('ringmaster.', LEFT(SHA2(DATABASE(), 256), 48))"
+
+// lockByName holds GET_LOCK on a connection of its own.
+func (s *Store) lockByName(ctx context.Context) (unlock func(), err error) {
+	db, err := s.w.DB()
+	if err != nil {
+		return nil, err
+	}
+	conn, err := db.Conn(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for {
+		var got sql.NullInt64
+		if err := conn.QueryRowContext(ctx, "SELECT GET_LOCK("+lockName+", 2)").Scan(&got); err != nil {
+			return nil, errors.Join(err, conn.Close())
+		}
+		if got.Int64 == 1 {
+			break
+		}
+		if err := ctx.Err(); err != nil {
+			return nil, errors.Join(fmt.Errorf("another controller is migrating: %w", err), conn.Close())
+		}
+	}
+	return func() {
+		if _, err := conn.ExecContext(context.WithoutCancel(ctx), "DO RELEASE_LOCK("+lockName+")"); err != nil {
+			s.log.Warn("migration lock could not be released; it ends with its connection", "err", clean(err))
+			_ = conn.Raw(func(any) error { return driver.ErrBadConn }) // out of the pool, and with it the lock
+		}
+		_ = conn.Close()
+	}, nil
+}
+
+// lockByFile holds an exclusive transaction on a second file beside the database.
+func (s *Store) lockByFile(ctx context.Context) (unlock func(), err error) {
 	q := url.Values{"_pragma": {"busy_timeout(500)"}, "_txlock": {"exclusive"}}
 	db, err := sql.Open("sqlite", s.lockFile+"?"+q.Encode())
 	if err != nil {

@@ -17,6 +17,7 @@ import (
 func mysqlDialect() dialect {
 	return dialect{
 		name: MySQL, now: "SELECT UTC_TIMESTAMP(6)",
+		hasTable:   "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = ?",
 		claimIndex: " FORCE INDEX (contact_claim)", dueIndex: " FORCE INDEX (contact_due)", outboxDue: " FORCE INDEX (outbox_due)",
 		skipLocked: " FOR UPDATE SKIP LOCKED", maxPause: 250 * time.Millisecond,
 	}
@@ -52,7 +53,7 @@ func (s *Store) openMySQL(c Config) error {
 		return fmt.Errorf("%w: %w", ErrConfig, err)
 	}
 	db := sql.OpenDB(readCommitted{inner})
-	db.SetMaxOpenConns(c.MaxConns)
+	db.SetMaxOpenConns(max(c.MaxConns, 2)) // a migration holds one for its lock
 	db.SetMaxIdleConns(c.MaxConns)
 	db.SetConnMaxLifetime(5 * time.Minute)
 	s.sql = mysqlDialect()

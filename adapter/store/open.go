@@ -50,6 +50,7 @@ type Store struct {
 type dialect struct {
 	name       string
 	now        string // query for the clock, UTC
+	hasTable   string // query that counts tables of a name
 	claimIndex string // index hint after a table's name
 	dueIndex   string
 	outboxDue  string
