@@ -19,9 +19,9 @@ type delayEstimator struct {
 	best, steady     int     // current favourite, and for how many hops
 }
 
-// observe takes the band powers of one hop and returns the delay in hops with
-// its correlation (0 to 1), or ok = false while there is no clear favourite.
-func (d *delayEstimator) observe(t *tables, mic, ref *[bands]float32, playing bool) (delay int, rho float32, ok bool) {
+// observe takes the band powers of one hop and returns the delay in hops, or
+// ok = false while there is no clear favourite.
+func (d *delayEstimator) observe(t *tables, mic, ref *[bands]float32, playing bool) (delay int, ok bool) {
 	d.head = (d.head + maxDelay) % (maxDelay + 1)
 	row := &d.ref[d.head]
 	d.energy[d.head] = change(t, ref, &d.meanRef, row, playing)
@@ -33,7 +33,7 @@ func (d *delayEstimator) observe(t *tables, mic, ref *[bands]float32, playing bo
 		recent += e
 	}
 	if recent < 40 { // we have been silent for the whole span
-		return d.best, 0, false
+		return d.best, false
 	}
 	d.heard = min(d.heard+1, 250)
 	a := 1 / max(d.heard, 25)
@@ -51,7 +51,7 @@ func (d *delayEstimator) observe(t *tables, mic, ref *[bands]float32, playing bo
 		d.corr[lag] += a * (sum - d.corr[lag])
 		d.norm[lag] += a * (d.energy[i] - d.norm[lag])
 	}
-	return d.decide(t)
+	return d.decide()
 }
 
 // change writes how far each band is from its slow mean, in doublings, limited
@@ -75,7 +75,9 @@ func change(t *tables, p, mean, out *[bands]float32, active bool) float32 {
 	return sum
 }
 
-func (d *delayEstimator) decide(t *tables) (int, float32, bool) {
+// decide looks for a peak that is clear (the more so the less has been heard)
+// and that has stayed.
+func (d *delayEstimator) decide() (int, bool) {
 	var top, second float32
 	at := 0
 	var rho [maxDelay + 1]float32
@@ -99,5 +101,5 @@ func (d *delayEstimator) decide(t *tables) (int, float32, bool) {
 		d.steady++
 	}
 	clear := top > 0.22+6/d.heard && top > 1.35*second
-	return at, top, clear && d.steady >= 12 && d.heard >= 25
+	return at, clear && d.steady >= 12 && d.heard >= 25
 }

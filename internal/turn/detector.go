@@ -116,7 +116,7 @@ func (d *detector) track(t *tables, mic, raw *[bands]float32) {
 		t.split(&re, &im, &now, &none)
 		t.powers(&now, raw)
 	}
-	delay, _, ok := d.delay.observe(t, mic, raw, playing)
+	delay, ok := d.delay.observe(t, mic, raw, playing)
 	if !ok || d.blind > 0 {
 		return
 	}
