@@ -115,6 +115,8 @@ func calibrate(seen []observation, loss float64) calibration {
 }
 
 // mix fills mixed and gives the best label.
+//
+//go:norace
 func (c *calibration) mix(mixed, margins, logs []float32) (best int) {
 	a, b := float32(c.linear), float32(c.net)
 	margins, logs = margins[:len(mixed)], logs[:len(mixed)]

@@ -16,6 +16,7 @@ func newDict(capacity int) *dict {
 	return &dict{keys: make([]uint64, size), vals: make([]int32, size)}
 }
 
+//go:norace
 func (d *dict) find(h uint64) int32 {
 	if h == 0 {
 		h = 1
@@ -32,6 +33,8 @@ func (d *dict) find(h uint64) int32 {
 }
 
 // add gives the number of a feature, a new one when it is new.
+//
+//go:norace
 func (d *dict) add(h uint64) int32 {
 	if h == 0 {
 		h = 1

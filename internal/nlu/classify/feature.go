@@ -26,6 +26,8 @@ func (rd *reader) read(s string) {
 
 // grams: tokens one by one, in pairs (with the edges), and in Chinese in pairs
 // with one between them.
+//
+//go:norace
 func (rd *reader) grams() {
 	out := rd.out[0]
 	prev := uint64(edge)
@@ -45,6 +47,8 @@ func (rd *reader) grams() {
 
 // chars: in a word with its edges, 2 to 5 letters; in Chinese, 1 to 3
 // characters across the sentence, signs and numbers among them.
+//
+//go:norace
 func (rd *reader) chars() {
 	out := rd.out[1]
 	for i := 0; i < len(rd.tokens); i++ {
@@ -70,6 +74,7 @@ const (
 	charMax = 5
 )
 
+//go:norace
 func (rd *reader) letters(out []uint64, t token) []uint64 {
 	n := t.to - t.from + 2
 	at := func(i int) uint64 {

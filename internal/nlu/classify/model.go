@@ -10,7 +10,7 @@ import (
 type Model struct {
 	labels []string
 	vocab  *vocabulary
-	linear *linear
+	table  table
 	nets   []*network
 	cal    calibration
 	pool   sync.Pool
@@ -32,18 +32,53 @@ type Prediction struct {
 	Ranked     []Scored
 }
 
+// table holds, for each feature, one row with all that it adds: the margins of
+// the labels, then the hidden units of each network. One row is read at one
+// place of memory. The last row is where every sentence begins: the biases.
+type table struct {
+	labels, stride int // labels padded
+	w              []float32
+}
+
+func newTable(l *linear, nets []*network, features int) table {
+	t := table{labels: l.width, stride: l.width}
+	for _, n := range nets {
+		t.stride += n.hidden
+	}
+	t.w = make([]float32, (features+1)*t.stride)
+	for f := range features + 1 {
+		row := t.row(int32(f))
+		at := copy(row, l.row(int32(f)))
+		for _, n := range nets {
+			from := n.bias
+			if f < features {
+				from = n.row(int32(f))
+			}
+			at += copy(row[at:], from)
+		}
+	}
+	return t
+}
+
+func (t *table) row(f int32) []float32 {
+	return t.w[int(f)*t.stride : (int(f)+1)*t.stride]
+}
+
 // work is what one prediction needs.
 type work struct {
 	scratch
-	margins, hidden, logits, logs, mixed []float32
+	sums, logits, logs, mixed []float32
+	margins                   []float32 // the beginning of sums
 }
 
 func (m *Model) borrow() *work {
 	if w, ok := m.pool.Get().(*work); ok {
 		return w
 	}
-	return &work{margins: make([]float32, m.linear.width), hidden: make([]float32, padded(netHidden)),
-		logits: make([]float32, len(m.labels)), logs: make([]float32, len(m.labels)), mixed: make([]float32, len(m.labels))}
+	n := len(m.labels)
+	w := &work{sums: make([]float32, m.table.stride), logits: make([]float32, n), logs: make([]float32, n), mixed: make([]float32, n)}
+	w.margins = w.sums[:n]
+	return w
 }
 
 // Labels in the order of training; the caller leaves them alone.
@@ -75,11 +110,17 @@ func (m *Model) Predict(text string, top int) Prediction {
 // how many features of the sentence are known.
 func (m *Model) mix(w *work, text string) (best int, score float64, known int) {
 	x := m.vocab.vector(&w.scratch, text)
-	m.linear.scores(x, w.margins)
+	copy(w.sums, m.table.w[len(m.table.w)-m.table.stride:])
+	for i, f := range x.idx {
+		add(x.val[i], m.table.row(f), w.sums)
+	}
 	clear(w.logs)
+	hidden := w.sums[m.table.labels:]
 	for _, n := range m.nets {
-		n.activate(x, w.hidden)
-		n.logits(w.hidden, w.logits)
+		h := hidden[:n.hidden]
+		hidden = hidden[n.hidden:]
+		rectify(h)
+		n.logits(h, w.logits)
 		norm := logSum(w.logits)
 		for k, l := range w.logits {
 			w.logs[k] += (l - norm) / float32(len(m.nets))
@@ -90,6 +131,8 @@ func (m *Model) mix(w *work, text string) (best int, score float64, known int) {
 }
 
 // logSum is the logarithm of the sum of exponentials.
+//
+//go:norace
 func logSum(v []float32) float32 {
 	top := v[0]
 	for _, s := range v {

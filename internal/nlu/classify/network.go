@@ -33,19 +33,26 @@ func (n *network) row(f int32) []float32 {
 }
 
 // activate fills h with the hidden layer.
+//
+//go:norace
 func (n *network) activate(x sparse, h []float32) {
 	copy(h, n.bias)
 	for i, f := range x.idx {
 		add(x.val[i], n.row(f), h)
 	}
+	rectify(h)
+}
+
+//go:norace
+func rectify(h []float32) {
 	for i, v := range h {
-		if v < 0 {
-			h[i] = 0
-		}
+		h[i] = max(v, 0)
 	}
 }
 
 // logits gives one score a label.
+//
+//go:norace
 func (n *network) logits(h, out []float32) {
 	for k := range n.labels {
 		out[k] = n.shift[k] + dot(n.out[k*n.hidden:(k+1)*n.hidden], h)
@@ -66,6 +73,7 @@ type trainer struct {
 	keep     []float32
 }
 
+//go:norace
 func newTrainer(features, labels int, o netOptions) *trainer {
 	n := &network{hidden: padded(o.hidden), labels: labels}
 	n.in = make([]float32, features*n.hidden)
@@ -110,6 +118,8 @@ func trainNetwork(ctx context.Context, count int, vector func(i int) sparse, ys 
 const tiny = 1e-8
 
 // learn takes one step down the gradient of the cross-entropy.
+//
+//go:norace
 func (t *trainer) learn(x sparse, y int32, rate float32) {
 	t.activate(x, t.h)
 	t.mask()
@@ -155,9 +165,12 @@ func (t *trainer) learn(x sparse, y int32, rate float32) {
 	}
 }
 
+//go:norace
 func inverseRoot(v float32) float32 { return float32(1 / math.Sqrt(float64(v)+tiny)) }
 
 // mask leaves hidden units out, and scales those that stay.
+//
+//go:norace
 func (t *trainer) mask() {
 	if t.o.dropout <= 0 {
 		for i := range t.keep {
@@ -182,6 +195,8 @@ func (t *trainer) mask() {
 }
 
 // softmax turns scores into probabilities at a temperature.
+//
+//go:norace
 func softmax(v []float32, scale float32) {
 	top := v[0]
 	for _, s := range v {

@@ -19,15 +19,6 @@ func (l *linear) row(f int32) []float32 {
 	return l.w[int(f)*l.width : (int(f)+1)*l.width]
 }
 
-// scores adds up the rows of a sentence: the distance from the border of each
-// label, in units of the margin.
-func (l *linear) scores(x sparse, out []float32) {
-	copy(out, l.w[len(l.w)-l.width:])
-	for i, f := range x.idx {
-		add(x.val[i], l.row(f), out)
-	}
-}
-
 // svmOptions: cost is C of the primal problem, positive its factor for the
 // examples of the label, eps the stopping tolerance.
 type svmOptions struct {
@@ -97,6 +88,8 @@ func newDual(xs []sparse, norms []float32, features int) *dual {
 }
 
 // solve leaves the weights of label k in d.w, the bias last.
+//
+//go:norace
 func (d *dual) solve(ys []int32, k int32, o svmOptions) {
 	clear(d.w)
 	clear(d.alpha)
@@ -152,6 +145,7 @@ func (d *dual) solve(ys []int32, k int32, o svmOptions) {
 	}
 }
 
+//go:norace
 func (d *dual) margin(i int32) float32 {
 	x, w := d.xs[i], d.w
 	val := x.val[:len(x.idx)]
@@ -162,6 +156,7 @@ func (d *dual) margin(i int32) float32 {
 	return s
 }
 
+//go:norace
 func (d *dual) update(i int32, by float32) {
 	x, w := d.xs[i], d.w
 	val := x.val[:len(x.idx)]

@@ -30,6 +30,7 @@ const (
 	prime64  = 1099511628211
 )
 
+//go:norace
 func step(h, x uint64) uint64 {
 	h ^= x
 	h *= prime64
@@ -37,6 +38,8 @@ func step(h, x uint64) uint64 {
 }
 
 // finish spreads the bits, so that a table may take the low ones.
+//
+//go:norace
 func finish(h uint64) uint64 {
 	h ^= h >> 33
 	h *= 0xff51afd7ed558ccd
@@ -48,6 +51,7 @@ func alone(r rune) bool {
 	return r >= 0x2E80 && (r <= 0x9FFF || r >= 0xF900 && r <= 0xFAFF || r >= 0x20000 && r <= 0x3FFFF)
 }
 
+//go:norace
 func fold(r rune) rune {
 	switch {
 	case r < utf8.RuneSelf:
@@ -75,6 +79,7 @@ const (
 	single
 )
 
+//go:norace
 func classOf(r rune) class {
 	switch {
 	case r < utf8.RuneSelf:
@@ -102,6 +107,8 @@ func classOf(r rune) class {
 }
 
 // tokenise fills runes and tokens.
+//
+//go:norace
 func (rd *reader) tokenise(s string) {
 	rd.runes, rd.tokens = rd.runes[:0], rd.tokens[:0]
 	last := space

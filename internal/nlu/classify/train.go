@@ -41,7 +41,7 @@ const (
 	minDF      = 2
 	netSteps   = 150_000 // examples shown in all, within the bounds of epochs
 	minEpochs  = 4
-	maxEpochs  = 60
+	maxEpochs  = 40
 	netCount   = 2
 	netHidden  = 128
 	netRate    = 0.04
@@ -143,9 +143,8 @@ func fit(ctx context.Context, s set) (*Model, error) {
 	for i, t := range s.texts {
 		xs[i] = m.vocab.vector(&sc, t).clone()
 	}
-	var err error
 	features, labels := m.Features(), len(s.labels)
-	m.linear, err = trainSVM(ctx, xs, s.ys, labels, features, svmOptions{cost: 1, positive: 1, eps: 0.2, passes: 12, workers: 1})
+	l, err := trainSVM(ctx, xs, s.ys, labels, features, svmOptions{cost: 1, positive: 1, eps: 0.2, passes: 12, workers: 1})
 	if err != nil {
 		return nil, err
 	}
@@ -158,6 +157,10 @@ func fit(ctx context.Context, s set) (*Model, error) {
 			return nil, err
 		}
 		m.nets = append(m.nets, n)
+	}
+	m.table = newTable(l, m.nets, features)
+	for _, n := range m.nets {
+		n.in = nil // it stands in the table
 	}
 	return m, nil
 }

@@ -70,6 +70,8 @@ func learn(texts []string, minDF int) *vocabulary {
 const rarity = 0.7
 
 // sublinear term frequency.
+//
+//go:norace
 func sublinear(n float32) float32 {
 	if n == 1 {
 		return 1
@@ -79,6 +81,8 @@ func sublinear(n float32) float32 {
 
 // vector gives the sentence as a vector, each view of length weight[view].
 // The result is valid until the next call.
+//
+//go:norace
 func (v *vocabulary) vector(sc *scratch, s string) sparse {
 	if len(sc.place) < len(v.idf) {
 		sc.place = make([]int32, len(v.idf))
