@@ -251,9 +251,9 @@ func (k *checker) bad(key, format string, args ...any) {
 	k.errs = append(k.errs, fmt.Errorf("%s: "+format, append([]any{key}, args...)...))
 }
 
-func (k *checker) must(ok bool, key, format string, args ...any) {
+func (k *checker) must(ok bool, key, what string) {
 	if !ok {
-		k.bad(key, format, args...)
+		k.bad(key, "%s", what)
 	}
 }
 

@@ -72,7 +72,7 @@ func run(ctx context.Context, args []string, stderr io.Writer) error {
 		if err != nil {
 			return fmt.Errorf("-capture: %w", err)
 		}
-		defer file.Close()
+		defer func() { _ = file.Close() }()
 		c.Tap = tapTo(file)
 	}
 	l, err := net.Listen("tcp", *listen)

@@ -51,16 +51,23 @@ func (c *caller) fetchHandover(ctx context.Context, sw pbx.Switch, a campaign.At
 
 func (c *caller) joinTracks(ctx context.Context, f fetcher, name string, a campaign.Attempt, at time.Time) (rec campaign.Recording, err error) {
 	var sides [2]*os.File
+	defer func() {
+		for _, file := range sides {
+			if file != nil {
+				_ = file.Close()
+				_ = os.Remove(file.Name())
+			}
+		}
+	}()
 	for i, suffix := range []string{"-left", "-right"} {
 		file, err := c.archive.Scratch()
 		if err != nil {
 			return rec, err
 		}
-		defer func() { _ = file.Close(); _ = os.Remove(file.Name()) }()
+		sides[i] = file
 		if err := fetchTrack(ctx, f, name+suffix, file); err != nil {
 			return rec, err
 		}
-		sides[i] = file
 	}
 	return c.archive.Join(ctx, a.Tenant, a.ID.String(), at, sides[0], sides[1])
 }

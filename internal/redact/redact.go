@@ -103,7 +103,7 @@ func (m *Masker) See(r Result) Seen {
 	toks := m.lex.tokenize(r.Text, s.scratch[:0])
 	s.scratch = toks
 	asked := m.askedBy(r.Side) || r.Slot != "" && r.Slot != "order"
-	runs := m.runs(toks, s, r)
+	runs := m.runs(toks, s)
 	out := Seen{Call: r.Call, Side: r.Side, Final: r.Final}
 	var b strings.Builder
 	pos, cut := 0, len(r.Text)

@@ -3,7 +3,7 @@ package redact
 import "strings"
 
 // runs finds the numbers of a turn.
-func (m *Masker) runs(toks []token, s *side, r Result) []run {
+func (m *Masker) runs(toks []token, s *side) []run {
 	var out []run
 	for i := 0; i < len(toks); {
 		if toks[i].kind != digit {

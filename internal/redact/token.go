@@ -97,7 +97,7 @@ func (l *lexicon) tokenize(text string, out []token) []token {
 			out = append(out, token{kind: point, start: i, end: i + size, text: text[i : i+size]})
 			i += size
 		default:
-			i = l.wordAt(text, low, i, r, size, &out)
+			i = l.wordAt(text, low, i, size, &out)
 		}
 	}
 	return out
@@ -131,7 +131,7 @@ func (l *lexicon) number(text string, i int, out *[]token) int {
 
 // wordAt takes the longest known word at i, or else a Latin word or one
 // character.
-func (l *lexicon) wordAt(text, low string, i int, r rune, size int, out *[]token) int {
+func (l *lexicon) wordAt(text, low string, i, size int, out *[]token) int {
 	lr, _ := utf8.DecodeRuneInString(low[i:])
 	latin := lr >= 'a' && lr <= 'z'
 	for n := min(l.first[lr], len(low)-i); n > 0; n-- {
