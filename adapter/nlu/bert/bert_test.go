@@ -131,10 +131,12 @@ func TestRow_T21_EveryProviderFailureFallsBackInTime(t *testing.T) {
 			case <-release:
 			}
 		}, nlu.ErrTimeout},
-		"hangs up":      {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, nlu.ErrUnavailable},
-		"500":           {say(500, "boom"), nlu.ErrUnavailable},
-		"404":           {say(404, `[{"label":"affirm","score":1}]`), nlu.ErrUnavailable},
-		"moved":         {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "http://127.0.0.1:1/", http.StatusFound) }, nlu.ErrUnavailable},
+		"hangs up": {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, nlu.ErrUnavailable},
+		"500":      {say(500, "boom"), nlu.ErrUnavailable},
+		"404":      {say(404, `[{"label":"affirm","score":1}]`), nlu.ErrUnavailable},
+		"moved": {func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "http://127.0.0.1:1/", http.StatusFound)
+		}, nlu.ErrUnavailable},
 		"not JSON":      {say(200, "<html>"), nlu.ErrProtocol},
 		"empty":         {say(200, ""), nlu.ErrProtocol},
 		"empty list":    {say(200, "[]"), nlu.ErrProtocol},
