@@ -192,6 +192,18 @@ func TestKernelsAgreeWithPlainGo(t *testing.T) {
 		if a, b := dot(x, y), dotGo(x, y); math.Abs(float64(a-b)) > 1e-4 {
 			t.Errorf("dot of %d: %v, want %v", n, a, b)
 		}
+		small := make([]int8, n)
+		for i := range small {
+			small[i] = int8(rng.IntN(256) - 128)
+		}
+		u, v := append([]float32(nil), x...), append([]float32(nil), x...)
+		addSmall(0.01, small, u)
+		addSmallGo(0.01, small, v)
+		for i := range u {
+			if math.Abs(float64(u[i]-v[i])) > 1e-5 {
+				t.Fatalf("add of %d small at %d: %v, want %v", n, i, u[i], v[i])
+			}
+		}
 		add(1.5, x, y)
 		addGo(1.5, x, z)
 		for i := range y {

@@ -34,34 +34,66 @@ type Prediction struct {
 
 // table holds, for each feature, one row with all that it adds: the margins of
 // the labels, then the hidden units of each network. One row is read at one
-// place of memory. The last row is where every sentence begins: the biases.
+// place of memory, and kept as integers of eight bits with a scale for each of
+// the two parts: what matters is that more of it stays near the processor.
 type table struct {
 	labels, stride int // labels padded
-	w              []float32
+	w              []int8
+	scale          [][2]float32
+	start          []float32 // where every sentence begins: the biases
 }
 
 func newTable(l *linear, nets []*network, features int) table {
-	t := table{labels: l.width, stride: l.width}
+	t := table{labels: l.width, stride: l.width, scale: make([][2]float32, features)}
 	for _, n := range nets {
 		t.stride += n.hidden
 	}
-	t.w = make([]float32, (features+1)*t.stride)
-	for f := range features + 1 {
-		row := t.row(int32(f))
-		at := copy(row, l.row(int32(f)))
+	t.w = make([]int8, features*t.stride)
+	buf := make([]float32, t.stride)
+	for f := range int32(features) {
+		at := copy(buf, l.row(f))
 		for _, n := range nets {
-			from := n.bias
-			if f < features {
-				from = n.row(int32(f))
-			}
-			at += copy(row[at:], from)
+			at += copy(buf[at:], n.row(f))
 		}
+		row := t.row(f)
+		t.scale[f] = [2]float32{shrinkRow(row[:t.labels], buf), shrinkRow(row[t.labels:], buf[t.labels:])}
+	}
+	t.start = append(t.start, l.row(int32(features))...)
+	for _, n := range nets {
+		t.start = append(t.start, n.bias...)
 	}
 	return t
 }
 
-func (t *table) row(f int32) []float32 {
+// shrinkRow rounds to 127 steps of the largest value, and gives the step.
+func shrinkRow(to []int8, from []float32) float32 {
+	var top float32
+	for _, v := range from[:len(to)] {
+		top = max(top, v, -v)
+	}
+	if top == 0 {
+		return 0
+	}
+	step := top / 127
+	for i := range to {
+		to[i] = int8(math.Round(float64(from[i] / step)))
+	}
+	return step
+}
+
+func (t *table) row(f int32) []int8 {
 	return t.w[int(f)*t.stride : (int(f)+1)*t.stride]
+}
+
+// sums adds up the rows of a sentence.
+func (t *table) sums(x sparse, out []float32) {
+	copy(out, t.start)
+	a, b := out[:t.labels], out[t.labels:]
+	for i, f := range x.idx {
+		row, scale := t.row(f), t.scale[f]
+		addSmall(x.val[i]*scale[0], row[:t.labels], a)
+		addSmall(x.val[i]*scale[1], row[t.labels:], b)
+	}
 }
 
 // work is what one prediction needs.
@@ -110,10 +142,7 @@ func (m *Model) Predict(text string, top int) Prediction {
 // how many features of the sentence are known.
 func (m *Model) mix(w *work, text string) (best int, score float64, known int) {
 	x := m.vocab.vector(&w.scratch, text)
-	copy(w.sums, m.table.w[len(m.table.w)-m.table.stride:])
-	for i, f := range x.idx {
-		add(x.val[i], m.table.row(f), w.sums)
-	}
+	m.table.sums(x, w.sums)
 	clear(w.logs)
 	hidden := w.sums[m.table.labels:]
 	for _, n := range m.nets {

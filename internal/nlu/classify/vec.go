@@ -25,3 +25,11 @@ func dotGo(x, y []float32) float32 {
 	}
 	return s
 }
+
+//go:norace
+func addSmallGo(a float32, x []int8, y []float32) {
+	y = y[:len(x)]
+	for i, v := range x {
+		y[i] += a * float32(v)
+	}
+}

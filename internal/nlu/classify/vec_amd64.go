@@ -32,3 +32,17 @@ func dot(x, y []float32) float32 {
 	}
 	return dotGo(x, y)
 }
+
+// addSmallAVX adds a*x to y; lengths are equal and a multiple of 8.
+//
+//go:noescape
+func addSmallAVX(a float32, x []int8, y []float32)
+
+// addSmall adds a*x to y, for rows of small integers.
+func addSmall(a float32, x []int8, y []float32) {
+	if fast && len(x) == len(y) && len(x)%8 == 0 {
+		addSmallAVX(a, x, y)
+		return
+	}
+	addSmallGo(a, x, y)
+}
