@@ -100,7 +100,7 @@ func readExamples(path string) ([]classify.Example, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	es, err := classify.ReadTSV(f)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)

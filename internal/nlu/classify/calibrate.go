@@ -100,7 +100,7 @@ func calibrate(seen []observation, loss float64) calibration {
 		mixed := make([]float32, len(o.logs))
 		best := c.mix(mixed, o.margins, o.logs)
 		score, hit := float64(mixed[best]), int32(best) == o.truth
-		softmax(mixed, 1)
+		softmax(mixed)
 		xs, ys = append(xs, [2]float64{logOdds(float64(mixed[best])), score}), append(ys, hit)
 		if hit {
 			right = append(right, score)

@@ -32,7 +32,7 @@ func CrossValidate(ctx context.Context, examples []Example, k int, o Options) (R
 			ob := results[i][j]
 			best := c.mix(mixed, ob.margins, ob.logs)
 			score := float64(mixed[best])
-			softmax(mixed, 1)
+			softmax(mixed)
 			answers[e] = Answered{examples[e].Label, s.labels[best], c.confidence(float64(mixed[best]), score), ob.known > 0 && score >= c.threshold}
 		}
 	}

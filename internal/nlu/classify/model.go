@@ -129,7 +129,7 @@ func (m *Model) Predict(text string, top int) Prediction {
 	best, score, known := m.mix(w, text)
 	p := Prediction{Label: m.labels[best], Score: score}
 	p.Known = known > 0 && score >= m.cal.threshold
-	softmax(w.mixed, 1)
+	softmax(w.mixed)
 	p.Confidence = m.cal.confidence(float64(w.mixed[best]), score)
 	if known == 0 {
 		p.Confidence = 0

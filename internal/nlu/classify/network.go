@@ -124,7 +124,7 @@ func (t *trainer) learn(x sparse, y int32, rate float32) {
 	t.activate(x, t.h)
 	t.mask()
 	t.logits(t.h, t.p)
-	softmax(t.p, 1)
+	softmax(t.p)
 	ignore := float32(t.o.ignore)
 	clear(t.dh)
 	hh := dot(t.h, t.h) / float32(t.hidden)
@@ -194,17 +194,17 @@ func (t *trainer) mask() {
 	}
 }
 
-// softmax turns scores into probabilities at a temperature.
+// softmax turns scores into probabilities.
 //
 //go:norace
-func softmax(v []float32, scale float32) {
+func softmax(v []float32) {
 	top := v[0]
 	for _, s := range v {
 		top = max(top, s)
 	}
 	var sum float32
 	for i, s := range v {
-		v[i] = float32(math.Exp(float64((s - top) * scale)))
+		v[i] = float32(math.Exp(float64(s - top)))
 		sum += v[i]
 	}
 	for i := range v {
