@@ -92,7 +92,7 @@ func TestFindNamesTheScript(t *testing.T) {
 }
 
 func TestModuleRootOutside(t *testing.T) {
-	t.Chdir(t.TempDir())
+	t.Chdir("/") // the folder for temporary files may lie in somebody's module
 	if _, err := ModuleRoot(); !errors.Is(err, ErrNoModule) {
 		t.Errorf("got %v, want ErrNoModule", err)
 	}
