@@ -154,19 +154,18 @@ func (s *stream) place(f audio.Frame) []int16 {
 	return samples
 }
 
+// write sends one message. A server that does not read it in time ends the
+// stream by that name, before the connection is closed: the reader would
+// otherwise report a connection that was lost.
 func (s *stream) write(kind websocket.MessageType, data []byte) error {
-	ctx, cancel := context.WithTimeout(s.ctx, s.config.WriteTimeout)
-	defer cancel()
-	err := s.conn.Write(ctx, kind, data)
-	switch {
-	case err == nil:
-		return nil
-	case s.ctx.Err() != nil:
+	limit := time.AfterFunc(s.config.WriteTimeout, func() {
+		s.fail(fmt.Errorf("funasr: %w: it did not read for %v", speech.ErrTimeout, s.config.WriteTimeout))
+	})
+	defer limit.Stop()
+	if err := s.conn.Write(s.ctx, kind, data); err != nil && s.ctx.Err() != nil {
 		return context.Cause(s.ctx)
-	case ctx.Err() != nil:
-		return fmt.Errorf("funasr: %w: it did not read for %v", speech.ErrTimeout, s.config.WriteTimeout)
 	}
-	return nil // the connection broke: receive knows how
+	return nil // a connection that broke: receive knows how
 }
 
 // watch ends a stream whose server has fallen silent.
