@@ -29,9 +29,13 @@ func (d *demo) asterisk(ctx context.Context) (config.PBX, error) {
 	}
 	d.stops = append(d.stops, func() { _ = phones.Close() })
 	password := rand.Text()[:10]
-	ast, err := asterisk.Start(ctx, asterisk.Options{Bind: d.o.Bind, Trunk: phones.Addr().String(),
-		Agents:   []asterisk.Agent{{Name: "agent1", Contact: "sip:agent1@" + phones.Addr().String()}},
-		Accounts: []asterisk.Account{{Name: softphone, Password: password}}})
+	// Every callee is an endpoint of its own, as the reader's softphone is: one
+	// trunk reaches them all by name.
+	agents := []asterisk.Agent{{Name: "agent1", Contact: "sip:agent1@" + phones.Addr().String()}}
+	for _, c := range customers {
+		agents = append(agents, asterisk.Agent{Name: c.extension, Contact: "sip:" + c.extension + "@" + phones.Addr().String()})
+	}
+	ast, err := asterisk.Start(ctx, asterisk.Options{Bind: d.o.Bind, Agents: agents, Accounts: []asterisk.Account{{Name: softphone, Password: password}}})
 	if err != nil {
 		return config.PBX{}, err
 	}
@@ -42,11 +46,10 @@ func (d *demo) asterisk(ctx context.Context) (config.PBX, error) {
 	})
 	user, secret := ast.Credentials()
 	d.screen.line("Asterisk 22 runs. Your softphone: server %s (UDP), user %s, password %s.", ast.SIPAddr(), softphone, password)
-	d.screen.line("Register it, create a contact with \"phone\":\"lab:%s\", and order a call for it as below.", softphone)
 	return config.PBX{Name: "asterisk", Kind: "asterisk", URL: ast.ARIURL(), User: user, Password: config.NewSecret(secret), App: "ringmaster",
 		Media: config.Media{Format: "ulaw"},
 		Trunks: []config.Trunk{
-			{Name: "lab", Endpoint: "PJSIP/{number}@lab", Lab: true, Lines: 100},
+			{Name: "lab", Endpoint: "PJSIP/{number}", Lab: true, Lines: 100},
 		},
 		Agents: []config.Agent{{Name: "agent1", Endpoint: "PJSIP/agent1"}}}, nil
 }

@@ -128,6 +128,11 @@ func (d *demo) conduct(ctx context.Context) error {
 	if err := d.contact(ctx, "12345", "张三", "talks"); err != nil {
 		return err
 	}
+	if d.o.PBX == "asterisk" {
+		if err := d.contact(ctx, softphone, "您", softphone); err != nil {
+			return err
+		}
+	}
 	d.screen.begin(d.o.PBX)
 	for _, c := range customers {
 		if err := d.contact(ctx, c.id, c.name, c.extension); err != nil {

@@ -195,7 +195,7 @@ func (s *screen) summary(api, key string, o Options) {
 	s.line("\n%d calls in %.1f s.", len(done), time.Since(s.start).Seconds())
 	if !o.Once {
 		s.line("\nThe API stays up at %s (document: %s/openapi.json). The next call:\n", api, api)
-		s.line("  curl -s %s/api/v1/call/task -H 'Authorization: Bearer %s' -H 'Content-Type: application/json' \\\n    -d '{\"customer_id\":\"12345\",\"script_id\":\"%s\"}'\n\nCtrl-C ends it.", api, key, script)
+		s.line("  curl -s %s/api/v1/call/task -H 'Authorization: Bearer %s' -H 'Content-Type: application/json' \\\n    -d '{\"customer_id\":\"%s\",\"script_id\":\"%s\"}'\n\nCtrl-C ends it.", api, key, next(o), script)
 	}
 }
 
@@ -210,4 +210,13 @@ func (f finished) view() callView {
 		v.Turns = []campaign.Turn{}
 	}
 	return v
+}
+
+// next is the customer of the printed curl line: on a real Asterisk the
+// reader's own softphone.
+func next(o Options) string {
+	if o.PBX == "asterisk" {
+		return softphone
+	}
+	return "12345"
 }
