@@ -21,11 +21,9 @@ import (
 
 	"ringmaster/config"
 	"ringmaster/internal/audio"
-	"ringmaster/internal/call"
 	"ringmaster/internal/lab/asr"
 	"ringmaster/internal/lab/mariadb"
 	"ringmaster/internal/lab/tone"
-	"ringmaster/internal/pbx"
 	"ringmaster/internal/speech"
 	"ringmaster/internal/speech/speechtest"
 )
@@ -393,8 +391,3 @@ func (h *house) noLegs() {
 		})
 	}
 }
-
-var (
-	_ pbx.Switch
-	_ call.Phase
-)

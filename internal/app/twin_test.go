@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"ringmaster/config"
-	"ringmaster/internal/campaign"
 	"ringmaster/internal/lab/tone"
 	"ringmaster/internal/lab/twin"
 	"ringmaster/internal/lab/twin/callee"
@@ -237,5 +236,3 @@ func TestNothingLeaksIntoLogsOrFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 }
-
-var _ campaign.Disposition

@@ -44,11 +44,10 @@ type Deps struct {
 	Understander nlu.Understander
 	Recorder     Recorder // nil = no recording
 	// Ears makes a fresh detector; nil = NewEars.
-	Ears        func(audio.Format) (Ears, error)
-	Log         *slog.Logger  //
-	Input       func(Logged)  // every input, for the log; may be nil
-	Observe     func(Note)    // what happens, for people to watch; may be nil
-	ReleaseWait time.Duration // how long Run may wait for goroutines at the end
+	Ears    func(audio.Format) (Ears, error)
+	Log     *slog.Logger //
+	Input   func(Logged) // every input, for the log; may be nil
+	Observe func(Note)   // what happens, for people to watch; may be nil
 }
 
 // Logged is an input as it is kept.
