@@ -1,59 +1,11 @@
 package compliance
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"time"
-
-	"ringmaster/internal/campaign"
-	"ringmaster/internal/phone"
 )
-
-// Channel of an act.
-type Channel string
-
-// Channels.
-const (
-	Voice Channel = "voice"
-	SMS   Channel = "sms"
-)
-
-// Act is what somebody wants to do to a person.
-type Act struct {
-	Channel      Channel
-	Person       string
-	Number       phone.Number
-	Purpose      campaign.Purpose
-	Jurisdiction string // as the task says; empty = by the number's region
-	CallerID     phone.Number
-	Script       string
-	Lab          bool // over a trunk marked lab
-	DueAt        time.Time
-}
-
-// Facts are what is known at that moment.
-type Facts struct {
-	Zone      string // the contact's zone; empty = by number
-	BlockedBy string // why a do-not-call list forbids it; empty = none does
-}
-
-// Decision of a verdict. The zero Decision refuses.
-type Decision int
-
-// Decisions.
-const (
-	Refuse Decision = iota // for good
-	Wait                   // until Verdict.Until
-	Allow
-)
-
-// Verdict of a rule. The zero Verdict refuses.
-type Verdict struct {
-	Decision Decision
-	Rule     string
-	Reason   string // stable code
-	Inputs   map[string]string
-	Until    time.Time // when Wait would turn into Allow, if known
-}
 
 // Rule judges one thing.
 type Rule interface {
@@ -63,16 +15,93 @@ type Rule interface {
 // Rules are checked in order; the first that does not allow decides.
 type Rules []Rule
 
-// Check runs the rules in order. No rules at all refuse.
+// Check runs the rules in order and returns the first verdict that does not
+// allow, or the last. No rules at all refuse.
 func (rs Rules) Check(now time.Time, act Act, facts Facts) Verdict {
-	v := Verdict{Rule: "none", Reason: "no_rules"}
+	return rs.Judge(act)(now, facts).Verdict
+}
+
+// Explain is every rule's verdict in order, whatever those before it said.
+func (rs Rules) Explain(now time.Time, act Act, facts Facts) []Verdict {
+	if len(rs) == 0 {
+		return []Verdict{none()}
+	}
+	act = act.look()
+	vs := make([]Verdict, len(rs))
+	for i, r := range rs {
+		vs[i] = ask(r, now, act, facts)
+	}
+	return vs
+}
+
+// Judge binds the rules to an act. What follows from the act alone is computed
+// here, once.
+func (rs Rules) Judge(act Act) Judge {
+	act = act.look()
+	version := rs.Version()
+	return func(now time.Time, f Facts) Judgement {
+		j := Judgement{Verdict: none(), Version: version}
+		for _, r := range rs {
+			j.Verdict = ask(r, now, act, f)
+			j.Verdicts = append(j.Verdicts, j.Verdict)
+			if j.Decision != Allow {
+				break
+			}
+		}
+		return j
+	}
+}
+
+// Needs says over which spans the store has to count for an act.
+func (rs Rules) Needs(act Act) Needs {
+	act = act.look()
+	n := Needs{Abandon: 30 * 24 * time.Hour}
 	for _, r := range rs {
-		v = r.Check(now, act, facts)
-		if v.Decision != Allow {
-			return v
+		if a, ok := r.(interface{ needs(act Act) Needs }); ok {
+			n = a.needs(act)
 		}
 	}
-	return v
+	return n
+}
+
+// Version names the configuration of the rules: a hash that changes when a
+// rule, its place or one of its figures changes.
+func (rs Rules) Version() string {
+	h := sha256.New()
+	for _, r := range rs {
+		if v, ok := r.(interface{ Version() string }); ok {
+			_, _ = fmt.Fprintf(h, "%T %s\n", r, v.Version())
+		} else {
+			_, _ = fmt.Fprintf(h, "%T %+v\n", r, r)
+		}
+	}
+	return hex.EncodeToString(h.Sum(nil)[:12])
+}
+
+func none() Verdict { return Verdict{Rule: "none", Reason: "no_rules"} }
+
+// ask is one rule's verdict. A rule that fails refuses.
+func ask(r Rule, now time.Time, act Act, f Facts) (v Verdict) {
+	defer func() {
+		if p := recover(); p != nil {
+			v = Verdict{Rule: "failed", Reason: "rule_failed", Inputs: map[string]string{"rule": fmt.Sprintf("%T", r)}}
+		}
+	}()
+	return r.Check(now, act, f)
+}
+
+// known is what follows from an act alone.
+type known struct {
+	region, kind string
+	zones        []string
+}
+
+// look computes what follows from the act, once.
+func (a Act) look() Act {
+	if a.known == nil {
+		a.known = &known{region: a.Number.Region(), kind: a.Number.Type(), zones: a.Number.Zones()}
+	}
+	return a
 }
 
 // DoNotCall refuses what a do-not-call list forbids.
@@ -80,6 +109,9 @@ type DoNotCall struct{}
 
 // Check refuses when the facts name a list.
 func (DoNotCall) Check(_ time.Time, _ Act, f Facts) Verdict {
+	if len(f.Blocks) > 0 {
+		f.BlockedBy = string(f.Blocks[0].Layer)
+	}
 	if f.BlockedBy != "" {
 		return Verdict{Decision: Refuse, Rule: "do_not_call", Reason: "do_not_call", Inputs: map[string]string{"list": f.BlockedBy}}
 	}
