@@ -199,7 +199,35 @@ type Recording struct {
 	Rate       int           `json:"rate"`
 	Channels   int           `json:"channels"` // 2: left = them, right = us
 	Incomplete string        `json:"incomplete,omitempty"`
+	// Silenced is what was made silent in it before anybody could hear it.
+	Silenced []Silence `json:"silenced,omitempty"`
+	// Withheld says why nobody may hear it; Path is then empty.
+	Withheld string `json:"withheld,omitempty"`
+	// Label is what the examination of the recorded audio found (row M13).
+	Label Label `json:"label,omitempty"`
+	// LabelDetail is what to look for while Label is LabelUnchecked (a document
+	// of internal/label), and what was found afterwards.
+	LabelDetail string `json:"label_detail,omitempty"`
 }
+
+// Silence is a stretch of a recording without sound, in milliseconds from its
+// beginning. An empty Leg means both.
+type Silence struct {
+	FromMS int64 `json:"from_ms"`
+	ToMS   int64 `json:"to_ms"`
+	Leg    Side  `json:"leg,omitempty"`
+}
+
+// Label is the verdict about the AI notice in a recording.
+type Label string
+
+// Verdicts.
+const (
+	LabelNone      Label = "none"      // nothing was to be found in it: nobody answered, or it holds no notice by design
+	LabelUnchecked Label = "unchecked" // not examined yet
+	LabelProven    Label = "proven"    // the notice is in the recorded audio
+	LabelMissing   Label = "missing"   // it is not: the task is paused
+)
 
 // OptOut is a number to be blocked because its owner said so.
 type OptOut struct {
