@@ -30,6 +30,9 @@ type Config struct {
 	Tenant     Tenant     `yaml:"tenant"`
 	PBX        []PBX      `yaml:"pbx"`
 	Speech     Speech     `yaml:"speech"`
+
+	Understanding Understanding `yaml:"understanding"`
+
 	Recordings Recordings `yaml:"recordings"`
 	Scripts    Scripts    `yaml:"scripts"`
 	Dialling   Dialling   `yaml:"dialling"`
@@ -126,6 +129,9 @@ type Recognizer struct {
 	Kind    string        `yaml:"kind"` // funasr
 	URL     string        `yaml:"url"`
 	Timeout time.Duration `yaml:"timeout"`
+	// Hotwords is the form in which the server takes them: json (FunASR's C++
+	// server, the default) or plain (its Python server).
+	Hotwords string `yaml:"hotwords"`
 }
 
 // Synthesizer is a text-to-speech provider.
@@ -197,9 +203,12 @@ func Default() Config {
 		Tenant:     Tenant{ID: "default", Zone: "Asia/Shanghai", Region: "CN"},
 		Speech:     Speech{Cache: Cache{Dir: "var/prompts", MaxBytes: 1 << 30}},
 		Recordings: Recordings{Dir: "var/recordings"},
-		Scripts:    Scripts{Shipped: true},
-		Dialling:   Dialling{Concurrency: 30, CPS: 5, RingTimeout: 30 * time.Second, MaxDuration: 10 * time.Minute, Late: 15 * time.Minute, PerDay: 3, PerWeek: 7},
-		Log:        Log{Level: "info", Format: "text"},
+
+		Understanding: Understanding{Embedded: "trained", Models: 64, Reports: "var/understanding"},
+
+		Scripts:  Scripts{Shipped: true},
+		Dialling: Dialling{Concurrency: 30, CPS: 5, RingTimeout: 30 * time.Second, MaxDuration: 10 * time.Minute, Late: 15 * time.Minute, PerDay: 3, PerWeek: 7},
+		Log:      Log{Level: "info", Format: "text"},
 	}
 }
 
@@ -242,6 +251,8 @@ func Parse(data []byte) (Config, error) {
 var (
 	name      = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,31}$`)
 	dispoName = regexp.MustCompile(`^[a-z_]{1,32}$`)
+
+	intentName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,63}$`)
 )
 
 // checker gathers everything that is wrong.
@@ -275,6 +286,7 @@ func (c Config) Validate() error {
 		p.check(k, fmt.Sprintf("pbx[%d]", i), names)
 	}
 	c.Speech.check(k)
+	c.Understanding.check(k)
 	c.Dialling.check(k)
 	for i, w := range c.Webhooks {
 		at := fmt.Sprintf("webhooks[%d]", i)
@@ -347,6 +359,7 @@ func (s Speech) check(k *checker) {
 		k.must(r.Kind == "funasr", at+".kind", "funasr")
 		k.must(strings.HasPrefix(r.URL, "ws://") || strings.HasPrefix(r.URL, "wss://"), at+".url", "ws://host:10095 or wss://host:10095")
 		k.must(r.Timeout >= 0 && r.Timeout <= time.Minute, at+".timeout", "0 (default) to 1m")
+		k.must(r.Hotwords == "" || r.Hotwords == "json" || r.Hotwords == "plain", at+".hotwords", "json (FunASR's C++ server) or plain (its Python server)")
 	}
 	for i, r := range s.Synthesizers {
 		at := fmt.Sprintf("speech.synthesizers[%d]", i)

@@ -291,6 +291,7 @@ func (c *call) do(e Effect) {
 		c.withPath(func(a *audioPath) { a.attend(e) })
 	case Understand:
 		q := c.plan.Script.Question(c.state.Dialogue, e.Text)
+		q.Tenant = c.plan.Attempt.Tenant // models belong to a tenant's script version
 		c.background(func() { c.understand(e.ID, q) })
 	case HandOver:
 		c.handOver(e)
