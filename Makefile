@@ -18,7 +18,7 @@ GOLANGCI := v2.15.0
 GOVULNCHECK := v1.9.0
 
 # Packages whose tests hold conversations in real time: they run one after the other, because a machine that is busy with another package
-# is late, and late speech is what they measure.
+# is late, and late speech is what they measure. Within one of them, four that mostly wait for somebody to speak may run side by side.
 imports = {{.ImportPath}} {{join .TestImports " "}} {{join .XTestImports " "}} .
 live = internal/lab/(asterisk|sipphone|twin|asr)
 
@@ -56,7 +56,7 @@ test: ## install what the tests need, then every test with the race detector; th
 	{ \
 		status=0; \
 		[ -z "$$rest" ] || $$go_test $$rest || status=1; \
-		[ -z "$$live" ] || $$go_test -p 1 $$live || status=1; \
+		[ -z "$$live" ] || $$go_test -p 1 -parallel 4 $$live || status=1; \
 		exit $$status; \
 	} | tee .local/log/test.json | go run ./cmd/rows watch
 

@@ -13,6 +13,7 @@ import (
 // beside ours, with the words of both. A leg on which the two talk on when the
 // controller stops is not swept by its next life.
 func TestHandedOver(t *testing.T) {
+	t.Parallel()
 	ex, p := newTwin(t)
 	p.Agents = []config.Agent{{Name: "agent1", Endpoint: "PJSIP/agent1"}}
 	wants := []callee.Step{turnOf(), spoken("转人工"), turnOf(), turnOf(), spoken("你好啊"), {Wait: time.Minute}}

@@ -49,6 +49,7 @@ var talkative = callee.Script{Ring: 200 * time.Millisecond, Steps: []callee.Step
 // A two-track recording with its name, hash and length; a folder that cannot
 // be written is an alarm and not the end of the call.
 func TestRow_T18_RecordingIsStereoHashedAndItsFailureIsLoud(t *testing.T) {
+	t.Parallel()
 	ex, p := newTwin(t)
 	ex.Callee("talks", talkative)
 	h := newHouse(t, p, "sqlite")
@@ -89,6 +90,7 @@ func (h *house) metric(line string) bool {
 // The event socket breaks in mid-call: the conversation goes on, its end is
 // seen after the resync; a leg that nobody owns is hung up; lag is a metric.
 func TestRow_T20_ReconnectResyncJanitorAndLag(t *testing.T) {
+	t.Parallel()
 	ex, p := newTwin(t)
 	ex.Callee("talks", talkative)
 	ex.Callee("orphan", callee.Script{Steps: []callee.Step{{Wait: 10 * time.Minute}}})
@@ -128,6 +130,7 @@ func TestRow_T20_ReconnectResyncJanitorAndLag(t *testing.T) {
 // The exchange is away: ready says no, the task waits, nothing is lost, and it
 // is dialled when the exchange is back.
 func TestExchangeAwayTasksWait(t *testing.T) {
+	t.Parallel()
 	ex, p := newTwin(t)
 	ex.Callee("talks", talkative)
 	h := newHouse(t, p, "sqlite")
@@ -147,6 +150,7 @@ func TestExchangeAwayTasksWait(t *testing.T) {
 // The exchange dies in mid-call: the call is written as failed with its
 // reason, and the retry policy decides.
 func TestExchangeDiesInMidCall(t *testing.T) {
+	t.Parallel()
 	ex, p := newTwin(t)
 	ex.Callee("talks", talkative)
 	h := newHouse(t, p, "sqlite")
@@ -175,6 +179,7 @@ func TestExchangeDiesInMidCall(t *testing.T) {
 
 // A call ordered for a moment ahead rings within a second of it.
 func TestRow_S33_OrderedForAMomentAhead(t *testing.T) {
+	t.Parallel()
 	ex, p := newTwin(t)
 	ex.Callee("talks", callee.Script{Reject: 486})
 	h := newHouse(t, p, "sqlite")
@@ -205,6 +210,7 @@ func TestRow_S33_OrderedForAMomentAhead(t *testing.T) {
 
 // No number, key or secret of this test may stand in any log or file.
 func TestNothingLeaksIntoLogsOrFiles(t *testing.T) {
+	t.Parallel()
 	ex, p := newTwin(t)
 	ex.Callee("talks", talkative)
 	h := newHouse(t, p, "sqlite")
