@@ -24,6 +24,7 @@ var allowed = map[string]string{
 	"internal/pbx":        "internal/audio internal/phone",
 	"internal/compliance": "internal/campaign internal/phone",
 	"internal/pacing":     "",
+	"internal/recommend":  "",
 	"internal/redact":     "",
 	"internal/turn":       "internal/audio",
 	"internal/amd":        "internal/audio internal/turn",

@@ -63,7 +63,7 @@ func (c *caller) warmAhead(ctx context.Context) {
 				continue
 			}
 			for _, n := range c.fleet.nodes {
-				if err := c.warm(ctx, sc, customer(f.person, sc), n.format); err != nil && ctx.Err() == nil {
+				if err := c.warm(ctx, sc, c.library.customer(f.person, sc), n.format); err != nil && ctx.Err() == nil {
 					c.log.Warn("prompts could not be made ahead of the call", "script", f.script, "err", err)
 				}
 			}
@@ -83,7 +83,7 @@ func (c *caller) Prepare(ctx context.Context, a campaign.Attempt) (scheduler.Cal
 	} else if err != nil {
 		return nil, fmt.Errorf("%w: %w", scheduler.ErrNotNow, err)
 	}
-	who := customer(a.Person, sc)
+	who := c.library.customer(a.Person, sc)
 	if missing := sc.Missing(who); len(missing) > 0 {
 		return nil, fmt.Errorf("contact lacks variables of the script: %v", missing)
 	}

@@ -16,14 +16,16 @@ import (
 	"ringmaster/internal/api"
 	"ringmaster/internal/campaign"
 	"ringmaster/internal/dialogue"
+	"ringmaster/internal/recommend"
 	"ringmaster/scripts"
 )
 
 // library holds compiled scripts by version. The database is the truth; files
 // are imported as versions, by their hash.
 type library struct {
-	store  *store.Store
-	tenant string
+	store   *store.Store
+	tenant  string
+	courses *recommend.Catalogue // of the shipped scripts, or the operator's own
 
 	mu       sync.Mutex
 	compiled map[string]*dialogue.Script // by tenant, ID and version
@@ -31,6 +33,10 @@ type library struct {
 
 func newLibrary(ctx context.Context, st *store.Store, tenant string, c config.Scripts, log *slog.Logger) (*library, error) {
 	l := &library{store: st, tenant: tenant, compiled: map[string]*dialogue.Script{}}
+	var err error
+	if l.courses, err = recommend.Shipped(); err != nil {
+		return nil, err
+	}
 	if c.Shipped {
 		all, err := scripts.All()
 		if err != nil {
@@ -50,8 +56,12 @@ func newLibrary(ctx context.Context, st *store.Store, tenant string, c config.Sc
 	return l, nil
 }
 
-// importDir takes every script of a folder. One that does not compile is
-// reported and left out: its published version, if any, stays in force.
+// coursesFile in the folder of scripts is the operator's catalogue of courses.
+const coursesFile = "courses.yaml"
+
+// importDir takes every script of a folder, and the catalogue of courses. One
+// that does not compile is reported and left out: its published version, if
+// any, stays in force.
 func (l *library) importDir(ctx context.Context, dir string, log *slog.Logger) error {
 	return filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
@@ -61,7 +71,14 @@ func (l *library) importDir(ctx context.Context, dir string, log *slog.Logger) e
 			return nil
 		}
 		src, err := os.ReadFile(path) //nolint:gosec // the operator's own folder, read at start
-		if err == nil {
+		switch {
+		case err != nil:
+		case d.Name() == coursesFile:
+			var own *recommend.Catalogue
+			if own, err = recommend.Load(path, src); err == nil {
+				l.courses = own
+			}
+		default:
 			err = l.add(ctx, path, src, "file")
 		}
 		if err != nil {
@@ -117,12 +134,17 @@ func (l *library) info(ctx context.Context, tenant, id string) (api.ScriptInfo, 
 	}
 	info := sc.Info()
 	return api.ScriptInfo{ID: info.ID, Version: info.Version, Purpose: info.Purpose,
-		Missing: func(p campaign.Person) []string { return sc.Missing(customer(p, sc)) }}, true, nil
+		Missing: func(p campaign.Person) []string { return sc.Missing(l.customer(p, sc)) }}, true, nil
 }
 
-// customer is a person as a script sees them.
-func customer(p campaign.Person, sc *dialogue.Script) dialogue.Customer {
-	c := dialogue.Customer{ID: p.ExternalID, Name: p.Name, Language: p.Language, Vars: p.Vars}
+// customer is a person as a script sees them, with what is recommended to them
+// where the script asks for it.
+func (l *library) customer(p campaign.Person, sc *dialogue.Script) dialogue.Customer {
+	var wanted []string
+	for _, v := range sc.Info().Variables {
+		wanted = append(wanted, v.Name)
+	}
+	c := dialogue.Customer{ID: p.ExternalID, Name: p.Name, Language: p.Language, Vars: l.courses.Fill(p.Vars, wanted)}
 	if c.Language == "" {
 		c.Language = sc.Info().Language
 	}
