@@ -131,13 +131,14 @@ func mayStillBeCalled(tx *gorm.DB, s *Store, a attemptRow, c contactRow) error {
 // consume locks the person's budget row, counts and consumes one attempt.
 func consume(tx *gorm.DB, a attemptRow, b scheduler.Budget, now time.Time) error {
 	var row budgetRow
-	err := locked(tx).Where("tenant_id = ? AND person_id = ?", a.TenantID, a.PersonID).Take(&row).Error
+	subject := a.PersonID[:]
+	err := locked(tx).Where("tenant_id = ? AND kind = ? AND subject = ?", a.TenantID, kindPerson, subject).Take(&row).Error
 	if notFound(err) {
 		if err := tx.Clauses(clause.OnConflict{DoNothing: true}).
-			Create(&budgetRow{TenantID: a.TenantID, PersonID: a.PersonID, UpdatedAt: at(now)}).Error; err != nil {
+			Create(&budgetRow{TenantID: a.TenantID, Kind: kindPerson, Subject: subject, UpdatedAt: at(now)}).Error; err != nil {
 			return err
 		}
-		err = locked(tx).Where("tenant_id = ? AND person_id = ?", a.TenantID, a.PersonID).Take(&row).Error
+		err = locked(tx).Where("tenant_id = ? AND kind = ? AND subject = ?", a.TenantID, kindPerson, subject).Take(&row).Error
 	}
 	if err != nil {
 		return err
@@ -158,7 +159,7 @@ func consume(tx *gorm.DB, a attemptRow, b scheduler.Budget, now time.Time) error
 			return fmt.Errorf("%w (%d of %d within %s)", scheduler.ErrBudget, used, w.cap, w.span)
 		}
 	}
-	return tx.Create(&budgetEntryRow{TenantID: a.TenantID, PersonID: a.PersonID, RefID: a.ID, Channel: "call", At: at(now)}).Error
+	return tx.Create(&budgetEntryRow{TenantID: a.TenantID, PersonID: a.PersonID, RefID: a.ID, Channel: "voice", Path: "task", At: at(now)}).Error
 }
 
 // Unplace implements scheduler.Store.

@@ -233,12 +233,16 @@ type ticketRow struct {
 	CreatedAt instant `gorm:"autoCreateTime:false"`
 }
 
+// budgetRow is the lock of what a person's or a number's acts are counted under; Subject is a person's id or a number's hmac.
 type budgetRow struct {
-	TenantID  string  `gorm:"primaryKey"`
-	PersonID  binID   `gorm:"primaryKey"`
+	TenantID  string `gorm:"primaryKey"`
+	Kind      string `gorm:"primaryKey"`
+	Subject   []byte `gorm:"primaryKey"`
+	Life      int
 	UpdatedAt instant `gorm:"autoUpdateTime:false"`
 }
 
+// budgetEntryRow's EndedAt is zero while the call's outcome is not known.
 type budgetEntryRow struct {
 	TenantID   string `gorm:"primaryKey"`
 	PersonID   binID  `gorm:"primaryKey"`
@@ -246,6 +250,14 @@ type budgetEntryRow struct {
 	Channel    string
 	At         instant
 	ReturnedAt instant
+	NumberHMAC []byte `gorm:"column:number_hmac"`
+	TaskID     binID
+	ContactID  binID
+	Path       string
+	Purpose    string
+	Answered   bool
+	TalkedAt   instant
+	EndedAt    instant
 }
 
 type outboxRow struct {
