@@ -107,6 +107,7 @@ speech:
   recognizers: [{name: lab, kind: funasr, url: "%[4]s"}]
   cache: {dir: %[5]s}
 recordings: {dir: %[1]s/recordings}
+understanding: {embedded: keyword, reports: ""}
 dialling: {concurrency: 20, cps: 0, ring_timeout: 10s, attempts_per_day: 0, attempts_per_week: 0,
   retry: {max_tries: 2, delay: {uncertain: 10s, failed: 10s, congestion: 10s}}}
 log: {level: info, format: text}

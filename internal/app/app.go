@@ -15,7 +15,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"ringmaster/adapter/archive/local"
-	"ringmaster/adapter/nlu/keyword"
 	"ringmaster/adapter/speech/cache"
 	"ringmaster/adapter/store"
 	"ringmaster/adapter/webhook"
@@ -69,6 +68,8 @@ type App struct {
 	metrics   *metrics
 	janitor   *janitor
 	hours     compliance.Hours
+
+	understanding *understanding
 }
 
 // New wires everything and migrates the database; nothing runs yet. On error
@@ -108,16 +109,19 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 	if a.prompts, err = newVoice(ctx, o); err != nil {
 		return
 	}
-	if o.Understander == nil {
-		o.Understander = keyword.New()
+	if a.understanding, err = newUnderstanding(o, a.library.examples); err != nil {
+		return
 	}
 	a.caller = &caller{archive: a.archive, ahead: make(chan foreseen, 1024), cfg: o.Config, log: o.Log, fleet: a.fleet, library: a.library, prompts: a.prompts, watch: o.Watch,
-		deps: call.Deps{Recognizer: recognizer, Synthesizer: a.prompts, Understander: o.Understander, Log: o.Log}}
+		deps: call.Deps{Recognizer: recognizer, Synthesizer: a.prompts, Understander: a.understanding, Log: o.Log}}
 	if a.archive != nil {
 		a.caller.deps.Recorder = a.archive
 	}
 	if err = a.wire(); err != nil {
 		return
+	}
+	for _, p := range a.library.fresh {
+		a.understanding.publish(p)
 	}
 	return a, nil
 }
@@ -164,6 +168,7 @@ func (a *App) wire() error {
 	}, a.store, a.caller, messages(a.cfg.Tenant.ID, names), a.log)
 	a.janitor = &janitor{app: a, every: 30 * time.Second, age: time.Minute}
 	a.metrics = newMetrics(a)
+	a.metrics.registry.MustRegister(a.understanding)
 	deps := api.Deps{
 		Store: a.store, Log: a.log, Script: a.library.info,
 		Hours: a.judgeHours, TenantZone: a.cfg.Tenant.Zone, TenantRegion: a.cfg.Tenant.Region,
@@ -275,6 +280,9 @@ func (a *App) Run(ctx context.Context) error {
 // Close closes what New opened.
 func (a *App) Close() error {
 	var errs []error
+	if a.understanding != nil {
+		a.understanding.close()
+	}
 	if a.prompts != nil {
 		errs = append(errs, a.prompts.Close())
 	}
@@ -298,7 +306,7 @@ func (a *App) Ready(ctx context.Context) []api.Check {
 			why += name + ": " + h.Reason + " "
 		}
 	}
-	return append(checks, api.Check{Name: "pbx", OK: any, Why: why})
+	return append(checks, api.Check{Name: "pbx", OK: any, Why: why}, a.understanding.check())
 }
 
 // Metrics registers further collectors (the demo's, tests').

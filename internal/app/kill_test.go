@@ -127,6 +127,7 @@ speech:
   recognizers: [{name: lab, kind: funasr, url: %q}]
   cache: {dir: %q, max_bytes: 10000000}
 recordings: {dir: %q}
+understanding: {embedded: keyword, reports: ""}
 scripts: {dir: %q, shipped: false}
 dialling: {ring_timeout: 60s, retry: {max_tries: 2, delay: {failed: 1h, uncertain: 1h}}}
 log: {level: info, format: text}

@@ -11,11 +11,13 @@ import (
 	"strings"
 	"sync"
 
+	"ringmaster/adapter/nlu/trained"
 	"ringmaster/adapter/store"
 	"ringmaster/config"
 	"ringmaster/internal/api"
 	"ringmaster/internal/campaign"
 	"ringmaster/internal/dialogue"
+	"ringmaster/internal/nlu/classify"
 	"ringmaster/internal/recommend"
 	"ringmaster/scripts"
 )
@@ -29,6 +31,7 @@ type library struct {
 
 	mu       sync.Mutex
 	compiled map[string]*dialogue.Script // by tenant, ID and version
+	fresh    []published                 // imported since the start, for understanding to learn
 }
 
 func newLibrary(ctx context.Context, st *store.Store, tenant string, c config.Scripts, log *slog.Logger) (*library, error) {
@@ -94,13 +97,47 @@ func (l *library) add(ctx context.Context, path string, src []byte, by string) e
 		return err
 	}
 	info := sc.Info()
+	before := l.before(ctx, info)
 	if err := l.store.SaveScript(ctx, l.tenant, info.ID, info.Version, src, by); err != nil {
 		return fmt.Errorf("script %s cannot be stored: %w", info.ID, err)
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.compiled[l.tenant+"/"+info.ID+"/"+info.Version] = sc
+	l.fresh = append(l.fresh, published{tenant: l.tenant, script: sc, before: before})
 	return nil
+}
+
+// before is the version that another is about to replace; nil when there is
+// none, or none that still compiles.
+func (l *library) before(ctx context.Context, info dialogue.Info) *dialogue.Script {
+	version, src, err := l.store.ScriptVersion(ctx, l.tenant, info.ID)
+	if err != nil || version == info.Version {
+		return nil
+	}
+	sc, err := dialogue.Compile(info.ID+".yaml", src)
+	if err != nil {
+		return nil
+	}
+	return sc
+}
+
+// examples are what a script version teaches its model: also one that is not
+// the current version any more, because a call may still run by it.
+func (l *library) examples(ctx context.Context, tenant, script, version string) ([]classify.Example, error) {
+	l.mu.Lock()
+	sc := l.compiled[tenant+"/"+script+"/"+version]
+	l.mu.Unlock()
+	if sc == nil {
+		var err error
+		if sc, err = l.current(ctx, tenant, script); err != nil {
+			return nil, err
+		}
+		if have := sc.Info().Version; have != version {
+			return nil, fmt.Errorf("script %s is published as another version now", script)
+		}
+	}
+	return trained.Examples(sc.Expectations()), nil
 }
 
 // current is the published version of a script; api.ErrNotFound if none is.

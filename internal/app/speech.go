@@ -37,7 +37,7 @@ func newRecognizer(o Options) (speech.Recognizer, error) {
 func recognizer(o Options, c config.Recognizer) (speech.Recognizer, error) {
 	switch c.Kind {
 	case "funasr":
-		return funasr.New(funasr.Config{URL: c.URL, ConnectTimeout: timeout(c.Timeout, 3*time.Second), Logger: o.Log})
+		return funasr.New(funasr.Config{URL: c.URL, ConnectTimeout: timeout(c.Timeout, 3*time.Second), Hotwords: funasr.Hotwords(c.Hotwords), Logger: o.Log})
 	}
 	return nil, fmt.Errorf("kind %q is not known", c.Kind)
 }

@@ -53,6 +53,7 @@ type entry struct {
 	model *classify.Model // nil after ready: it could not be trained
 	err   error
 	again time.Time // when a training that failed is tried again
+	told  bool      // it was logged that keywords answer meanwhile
 }
 
 // retry is how long a training that failed is left alone.
@@ -120,6 +121,44 @@ func (u *Understander) Ready(q nlu.Question) bool {
 	return e != nil && e.trained() != nil
 }
 
+// Prepare starts the training of a script version, if it is not there, and
+// does not wait.
+func (u *Understander) Prepare(q nlu.Question) { u.entry(q) }
+
+// Stats of the models that are kept.
+type Stats struct{ Ready, Training, Failed int }
+
+// Stats counts models by their state now.
+func (u *Understander) Stats() Stats {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	var s Stats
+	for _, e := range u.models {
+		select {
+		case <-e.ready:
+			if e.model != nil {
+				s.Ready++
+			} else {
+				s.Failed++
+			}
+		default:
+			s.Training++
+		}
+	}
+	return s
+}
+
+// tell logs once that a version is answered by keywords alone.
+func (u *Understander) tell(e *entry, q nlu.Question) {
+	u.mu.Lock()
+	told := e.told
+	e.told = true
+	u.mu.Unlock()
+	if !told {
+		u.o.Log.Info("keywords alone answer until the model is ready", "script", q.Script, "version", q.Version)
+	}
+}
+
 func (e *entry) trained() *classify.Model {
 	select {
 	case <-e.ready:
@@ -152,6 +191,7 @@ func (u *Understander) Understand(ctx context.Context, q nlu.Question) (nlu.Answ
 	}
 	m := e.trained()
 	if m == nil {
+		u.tell(e, q)
 		return words, nil
 	}
 	return opinion.Merge(q, words, think(m, q.Said)), nil
@@ -194,8 +234,8 @@ func (u *Understander) entry(q nlu.Question) *entry {
 	if u.closed {
 		return nil
 	}
-	if e == nil && len(u.models) >= u.o.Models {
-		u.evict()
+	if e == nil {
+		u.evict(u.o.Models - 1)
 	}
 	e = &entry{used: u.clock, ready: make(chan struct{})}
 	u.models[key] = e
@@ -208,19 +248,25 @@ func (u *Understander) entry(q nlu.Question) *entry {
 	return e
 }
 
-// evict drops the least lately used model that is not in training.
-func (u *Understander) evict() {
-	oldest := ""
-	for k, e := range u.models {
-		select {
-		case <-e.ready:
-			if oldest == "" || e.used < u.models[oldest].used {
-				oldest = k
+// evict drops the least lately used models until keep are left; those in
+// training stay.
+func (u *Understander) evict(keep int) {
+	for len(u.models) > keep {
+		oldest := ""
+		for k, e := range u.models {
+			select {
+			case <-e.ready:
+				if oldest == "" || e.used < u.models[oldest].used {
+					oldest = k
+				}
+			default:
 			}
-		default:
 		}
+		if oldest == "" {
+			return
+		}
+		delete(u.models, oldest)
 	}
-	delete(u.models, oldest)
 }
 
 func (u *Understander) train(e *entry, tenant, script, version string, expect []nlu.Expectation) {

@@ -270,6 +270,7 @@ func (d *demo) config(p config.PBX, asrURL string) config.Config {
 	c.Dialling.RingTimeout = 8 * time.Second
 	c.Dialling.PerDay, c.Dialling.PerWeek = 100, 500
 	c.Dialling.Retry = config.Retry{MaxTries: 1}
+	c.Understanding.Reports = "" // nothing is left behind
 	return c
 }
 
