@@ -83,6 +83,16 @@ type Utterance struct {
 	Voice    string // the provider's voice name; empty = its default for Language
 	Format   audio.Format
 	Speed    float64 // 1 = normal; 0 means 1
+	// Hints say how places of Text are read, ascending and apart from each
+	// other. A provider that cannot heed them leaves them out.
+	Hints []Hint
+}
+
+// Hint is how one place of a text is read.
+type Hint struct {
+	Start, End int           // byte offsets in Text; equal for a pause
+	Reading    string        // pinyin with tone numbers, a syllable a character: chong2 qing4
+	Pause      time.Duration // silence before Start
 }
 
 // Mark ties a place in the text to a time in the audio: the part of Text up
