@@ -34,6 +34,7 @@ type Config struct {
 	Understanding Understanding `yaml:"understanding"`
 
 	Recordings Recordings `yaml:"recordings"`
+	Redact     Redact     `yaml:"redact"`
 	Scripts    Scripts    `yaml:"scripts"`
 	Dialling   Dialling   `yaml:"dialling"`
 	Webhooks   []Webhook  `yaml:"webhooks"`
@@ -148,12 +149,6 @@ type Cache struct {
 	MaxBytes int64  `yaml:"max_bytes"`
 }
 
-// Recordings of calls.
-type Recordings struct {
-	Dir      string `yaml:"dir"`
-	Disabled bool   `yaml:"disabled"`
-}
-
 // Scripts are imported from a folder at start; the shipped ones come with the
 // binary.
 type Scripts struct {
@@ -202,7 +197,7 @@ func Default() Config {
 		HTTP:       HTTP{Listen: "127.0.0.1:8080"},
 		Tenant:     Tenant{ID: "default", Zone: "Asia/Shanghai", Region: "CN"},
 		Speech:     Speech{Cache: Cache{Dir: "var/prompts", MaxBytes: 1 << 30}},
-		Recordings: Recordings{Dir: "var/recordings"},
+		Recordings: defaultRecordings(),
 
 		Understanding: Understanding{Embedded: "trained", Models: 64, Reports: "var/understanding"},
 
@@ -294,7 +289,8 @@ func (c Config) Validate() error {
 		k.must(strings.HasPrefix(w.URL, "http://") || strings.HasPrefix(w.URL, "https://"), at+".url", "http:// or https://")
 		k.must(len(w.Secret.Reveal()) >= 16, at+".secret", "at least 16 bytes")
 	}
-	k.must(c.Recordings.Disabled || c.Recordings.Dir != "", "recordings.dir", "a folder, or recordings.disabled: true")
+	c.Recordings.check(k)
+	c.Redact.check(k)
 	switch c.Log.Level {
 	case "debug", "info", "warn", "error":
 	default:
