@@ -16,6 +16,7 @@ import (
 
 	"ringmaster/internal/api"
 	"ringmaster/internal/audio"
+	"ringmaster/internal/call"
 	"ringmaster/internal/campaign"
 	"ringmaster/internal/scheduler"
 )
@@ -163,7 +164,8 @@ func (b *bed) recorded() (campaign.Attempt, campaign.Recording) {
 		them[i], us[i] = int16(i), int16(-i)
 	}
 	b.must(tracks.Write(them, us))
-	rec, err := tracks.Close()
+	b.must(tracks.Close())
+	rec, err := tracks.Publish(call.Publication{})
 	b.must(err)
 	at := time.Now()
 	a := b.called(campaign.Outcome{Disposition: campaign.Completed, StartedAt: at, AnsweredAt: at.Add(time.Second), EndedAt: at.Add(9 * time.Second), SIP: 200, Q850: 16,

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"time"
 
+	"ringmaster/adapter/archive/local"
+	"ringmaster/config"
 	"ringmaster/internal/call"
 	"ringmaster/internal/campaign"
 	"ringmaster/internal/pbx"
@@ -69,7 +71,15 @@ func (c *caller) joinTracks(ctx context.Context, f fetcher, name string, a campa
 			return rec, err
 		}
 	}
-	return c.archive.Join(ctx, a.Tenant, a.ID.String(), at, sides[0], sides[1])
+	p := call.Publication{}
+	if c.cfg.Recordings.Handover != config.KeepHandover {
+		p.Withhold = "nobody recognized what was said after the hand-over, so numbers in it cannot be silenced (recordings.handover)"
+	}
+	rec, err = c.archive.Join(ctx, a.Tenant, a.ID.String(), at, sides[0], sides[1], p)
+	if err != nil && p.Withhold != "" && errors.Is(err, local.ErrWithheld) {
+		err = nil // as configured; it is listed with its reason
+	}
+	return rec, err
 }
 
 // fetchTrack copies one track. The exchange closes its files a moment after

@@ -342,6 +342,9 @@ func (w *WAVWriter) Duration() time.Duration {
 	return time.Duration(n) * time.Second / time.Duration(w.rate)
 }
 
+// Size is how long the file is, in bytes, as far as its header counts.
+func (w *WAVWriter) Size() int64 { return 44 + w.patched }
+
 // flush writes samples first and the header after: a header never counts what
 // is not there.
 func (w *WAVWriter) flush() error {

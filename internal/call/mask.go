@@ -1,6 +1,8 @@
 package call
 
 import (
+	"slices"
+
 	"ringmaster/internal/campaign"
 	"ringmaster/internal/redact"
 )
@@ -13,23 +15,70 @@ type masks struct {
 	log   *redact.Masker // recognition results as they come
 }
 
-func newMasks() masks {
-	base := redact.New()
-	return masks{notes: base, log: base.Fork()}
+// newMasks makes the masks of one call; base knows the tenant's own patterns.
+func newMasks(base *redact.Masker) masks {
+	if base == nil {
+		base = redact.New()
+	}
+	return masks{notes: base.Fork(), log: base.Fork()}
 }
 
-// turn masks one turn for people to watch.
-func (m masks) turn(t campaign.Turn) campaign.Turn {
-	t.Text = m.notes.See(redact.Result{Side: string(t.Side), Text: t.Text, Final: true}).Text
+// wanted is a turn in which a number was expected, with the slots it was for.
+type wanted struct {
+	Seq   int
+	Kind  string // of the number (nlu.SlotSpec)
+	Names []string
+}
+
+// expected notes that the customer's turn seq came while a number was wanted.
+func (s *State) expected(seq int) {
+	kind := expectsNumber(s.Listen)
+	if kind == "" {
+		return
+	}
+	w := wanted{Seq: seq, Kind: kind}
+	for _, sl := range s.Listen.Slots {
+		switch sl.Kind {
+		case "id_card", "bank_card", "phone", "code", "digits":
+			w.Names = append(w.Names, sl.Name)
+		}
+	}
+	s.Wanted = append(s.Wanted[:len(s.Wanted):len(s.Wanted)], w)
+}
+
+// wanted is the kind of number that was expected in a turn.
+func (s State) wanted(seq int) string {
+	for _, w := range s.Wanted {
+		if w.Seq == seq {
+			return w.Kind
+		}
+	}
+	return ""
+}
+
+// turn masks the i-th turn for people to watch.
+func (m masks) turn(s State, i int) campaign.Turn {
+	t := s.Outcome.Turns[i]
+	return maskTurn(m.notes, m.notes, t, s.wanted(t.Seq))
+}
+
+// maskTurn masks a turn in the conversation that m follows.
+func maskTurn(m, base *redact.Masker, t campaign.Turn, slot string) campaign.Turn {
+	t.Text = m.See(redact.Result{Side: string(t.Side), Text: t.Text, Final: true, Slot: slot}).Text
+	t.Planned = maskAlone(base, t.Planned)
 	return t
 }
 
-// input masks an input for the log. Only the customer's words can hold what
-// must not be kept: results, and what was understood of them.
-func (m masks) input(in Input) Input {
+// input masks an input for the log: results, what was understood of them, what
+// we said, and keys.
+func (m masks) input(in Input, s State) Input {
+	slot := ""
+	if s.Phase == Talking {
+		slot = expectsNumber(s.Listen)
+	}
 	if in.Result != nil {
 		r := *in.Result
-		r.Text = m.log.See(redact.Result{Side: string(campaign.Them), Text: r.Text, Final: r.Final}).Text
+		r.Text = m.log.See(redact.Result{Side: string(campaign.Them), Text: r.Text, Final: r.Final, Slot: slot}).Text
 		r.Words = nil
 		in.Result = &r
 	}
@@ -37,10 +86,17 @@ func (m masks) input(in Input) Input {
 		a := *in.Answer
 		a.Slots = append(a.Slots[:0:0], a.Slots...)
 		for i := range a.Slots {
-			a.Slots[i].Text, a.Slots[i].Value = maskAlone(m.log, a.Slots[i].Text), maskAlone(m.log, a.Slots[i].Value)
+			a.Slots[i].Text, a.Slots[i].Value = maskIn(m.log, a.Slots[i].Text, slot), maskIn(m.log, a.Slots[i].Value, slot)
 		}
 		a.Reason = maskAlone(m.log, a.Reason)
 		in.Answer = &a
+	}
+	if in.Line != nil {
+		l := *in.Line
+		if l.Heard != "" {
+			l.Heard = m.log.See(redact.Result{Side: string(campaign.Us), Text: l.Heard, Final: true}).Text
+		}
+		in.Line = &l
 	}
 	if in.Kind == InKey { // keys may be digits of a card
 		in.Text = "*"
@@ -49,25 +105,37 @@ func (m masks) input(in Input) Input {
 }
 
 // maskAlone masks a text that belongs to no conversation.
-func maskAlone(base *redact.Masker, text string) string {
+func maskAlone(base *redact.Masker, text string) string { return maskIn(base, text, "") }
+
+// maskIn does so for the answer to a question for a number.
+func maskIn(base *redact.Masker, text, slot string) string {
 	if text == "" {
 		return ""
 	}
-	return base.Fork().See(redact.Result{Text: text, Final: true}).Text
+	return base.Fork().See(redact.Result{Text: text, Final: true, Slot: slot}).Text
 }
 
 // outcome masks everything of an outcome that may be written down.
-func (m masks) outcome(o campaign.Outcome) campaign.Outcome {
+func (m masks) outcome(s State) campaign.Outcome {
+	o := s.Outcome
 	fresh := m.notes.Fork()
 	turns := append([]campaign.Turn(nil), o.Turns...)
-	for i := range turns {
-		turns[i].Text = fresh.See(redact.Result{Side: string(turns[i].Side), Text: turns[i].Text, Final: true}).Text
+	for i, t := range turns {
+		turns[i] = maskTurn(fresh, m.notes, t, s.wanted(t.Seq))
 	}
 	o.Turns = turns
 	if o.Slots != nil {
 		slots := map[string]string{}
 		for k, v := range o.Slots {
-			slots[k] = maskAlone(fresh, v)
+			slot := ""
+			for _, w := range s.Wanted {
+				if slices.Contains(w.Names, k) {
+					slot = w.Kind
+				} else if w.Kind == "order" && slot == "" {
+					slot = "order"
+				}
+			}
+			slots[k] = maskIn(fresh, v, slot)
 		}
 		o.Slots = slots
 	}
@@ -81,5 +149,10 @@ func (m masks) outcome(o campaign.Outcome) campaign.Outcome {
 		tickets[i].Words = maskAlone(fresh, tickets[i].Words)
 	}
 	o.Tickets = tickets
+	tags := append([]string(nil), o.Tags...)
+	for i := range tags {
+		tags[i] = maskAlone(fresh, tags[i])
+	}
+	o.Tags = tags
 	return o
 }

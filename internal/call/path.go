@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"ringmaster/internal/audio"
-	"ringmaster/internal/campaign"
 	"ringmaster/internal/pbx"
 	"ringmaster/internal/speech"
 )
@@ -38,17 +37,6 @@ type Heard struct {
 	Pos     int64
 }
 
-// Recorder starts the recording of a call.
-type Recorder interface {
-	Create(ctx context.Context, tenant, attempt string, f audio.Format, at time.Time) (Tracks, error)
-}
-
-// Tracks is a two-track recording in progress: left = them, right = us.
-type Tracks interface {
-	Write(them, us []int16) error
-	Close() (campaign.Recording, error)
-}
-
 // audioPath is the media leg with everything that hangs on it.
 type audioPath struct {
 	call    *call
@@ -57,9 +45,11 @@ type audioPath struct {
 	speaker *speaker
 	ears    Ears
 	offset  int64 // ms from the answer to the first sample
-	tracks  Tracks
-	broken  *campaign.Recording // stopped in mid-call, as far as it got
-	asr     speech.Recognition
+	// answered is when, since the call's start.
+	answered time.Duration
+	tracks   Tracks // nil = not recorded, or stopped in mid-call
+	take     *take  // what is kept about the recording; nil = not recorded
+	asr      speech.Recognition
 
 	mu      sync.Mutex
 	policy  Attend
@@ -92,7 +82,7 @@ func (c *call) openPath(m pbx.Media) bool {
 		c.post(Input{Kind: InMediaLost, Text: err.Error()})
 		return false
 	}
-	a := &audioPath{call: c, media: m, ref: newReference(m.Format()), ears: ears,
+	a := &audioPath{call: c, media: m, answered: answered, ref: newReference(m.Format()), ears: ears,
 		offset: (time.Since(c.start) - answered).Milliseconds()}
 	clock := func() int64 { return (time.Since(c.start) - answered).Milliseconds() }
 	a.speaker = newSpeaker(m, c.deps.Synthesizer, a.ref, clock, func(k Kind, l LineReport) { c.post(Input{Kind: k, Line: &l}) })
@@ -107,12 +97,14 @@ func (c *call) openPath(m pbx.Media) bool {
 			c.post(Input{Kind: InRecording, Text: err.Error()})
 		} else {
 			a.tracks = t
+			a.take = &take{tracks: t, rate: m.Format().Rate, offset: time.Duration(a.offset) * time.Millisecond, blind: -1}
+			c.takes = append(c.takes, a.take)
 		}
 	}
 	asr, err := c.deps.Recognizer.Recognize(c.ctx, speech.RecognizeOptions{
 		Format: m.Format(), Language: c.plan.Customer.Language, Hotwords: c.plan.Hotwords})
 	if err != nil {
-		c.post(Input{Kind: InDeaf, Text: err.Error()})
+		a.deaf(err)
 	} else {
 		a.asr = asr
 		a.pumps.Go(a.pumpRecognition)
@@ -144,18 +136,12 @@ func (c *call) closePath() {
 	}
 	a.pumps.Wait()
 	if rest := a.ref.rest(); len(rest) > 0 {
-		a.write(make([]int16, len(rest)), rest)
+		a.write(make([]int16, len(rest)), rest, -1)
 	}
 	if a.tracks != nil {
-		rec, err := a.tracks.Close()
-		if err != nil {
-			c.log.Error("recording could not be finished", "err", err)
-			c.post(Input{Kind: InRecording, Text: err.Error()})
-			rec.Incomplete = err.Error()
+		if err := a.tracks.Close(); err != nil {
+			a.stopped("recording could not be finished", err)
 		}
-		c.recordings = append(c.recordings, rec)
-	} else if a.broken != nil {
-		c.recordings = append(c.recordings, *a.broken)
 	}
 	a.media = nil
 }
@@ -181,14 +167,14 @@ func (a *audioPath) listen() {
 			return
 		}
 		if gap := frame.Pos - next; gap > 0 && next > 0 {
-			a.fillGap(min(gap, int64(format.Rate)*10), out)
+			a.fillGap(next, min(gap, int64(format.Rate)*10), out)
 		}
 		next = frame.Pos + int64(len(frame.Samples))
 		if len(out) != len(frame.Samples) {
 			out = make([]int16, len(frame.Samples))
 		}
 		sounding := a.ref.pull(out, a.media.Played())
-		a.write(frame.Samples, out)
+		a.write(frame.Samples, out, frame.Pos)
 		a.mu.Lock()
 		policy := a.policy
 		a.mu.Unlock()
@@ -197,7 +183,7 @@ func (a *audioPath) listen() {
 			a.report(h, format)
 		}
 		if err := gate.write(frame, sounding, a.ears.Active()); err != nil && !a.closing.Load() {
-			a.call.post(Input{Kind: InDeaf, Text: err.Error()})
+			a.deaf(err)
 			gate.asr = nil
 		}
 	}
@@ -213,26 +199,48 @@ func (a *audioPath) report(h Heard, f audio.Format) {
 }
 
 // fillGap keeps the recording on the leg's clock where audio was lost.
-func (a *audioPath) fillGap(samples int64, out []int16) {
+func (a *audioPath) fillGap(pos, samples int64, out []int16) {
 	silence := make([]int16, len(out))
-	for ; samples > 0; samples -= int64(len(out)) {
+	for n := int64(0); samples > 0; samples, pos = samples-n, pos+n {
 		a.ref.pull(out, a.media.Played())
-		n := min(int64(len(out)), samples)
-		a.write(silence[:n], out[:n])
+		n = min(int64(len(out)), samples)
+		a.write(silence[:n], out[:n], pos)
 	}
 }
 
-func (a *audioPath) write(them, us []int16) {
+// write appends to the recording. pos is where on the leg's clock it came from;
+// negative = behind its end.
+func (a *audioPath) write(them, us []int16, pos int64) {
 	if a.tracks == nil {
 		return
 	}
-	if err := a.tracks.Write(them, us); err != nil {
-		a.call.log.Error("recording stopped in mid-call", "err", err)
-		a.call.post(Input{Kind: InRecording, Text: err.Error()})
-		rec, _ := a.tracks.Close()
-		rec.Incomplete = err.Error()
-		a.tracks, a.broken = nil, &rec
+	if pos >= 0 {
+		a.take.writing(pos)
 	}
+	if err := a.tracks.Write(them, us); err != nil {
+		_ = a.tracks.Close()
+		a.tracks = nil
+		a.stopped("recording stopped in mid-call", err)
+		return
+	}
+	a.take.filed += int64(max(len(them), len(us)))
+}
+
+// stopped says loudly that a recording is not whole.
+func (a *audioPath) stopped(what string, err error) {
+	a.call.log.Error(what, "err", err)
+	a.call.post(Input{Kind: InRecording, Text: err.Error()})
+	a.take.fault = err.Error()
+}
+
+// deaf says that nothing more is recognized.
+func (a *audioPath) deaf(err error) {
+	if a.take != nil {
+		a.mu.Lock()
+		a.take.deaf()
+		a.mu.Unlock()
+	}
+	a.call.post(Input{Kind: InDeaf, Text: err.Error()})
 }
 
 func (a *audioPath) pumpRecognition() {
@@ -240,9 +248,14 @@ func (a *audioPath) pumpRecognition() {
 		res, err := a.asr.Recv()
 		if err != nil {
 			if !errors.Is(err, io.EOF) && !a.closing.Load() {
-				a.call.post(Input{Kind: InDeaf, Text: err.Error()})
+				a.deaf(err)
 			}
 			return
+		}
+		if a.take != nil {
+			a.mu.Lock()
+			a.take.hears(res, time.Since(a.call.start)-a.answered-a.take.offset)
+			a.mu.Unlock()
 		}
 		res.Words = nil // decisions do not depend on them
 		if res.End > 0 {

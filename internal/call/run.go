@@ -15,6 +15,7 @@ import (
 	"ringmaster/internal/mailbox"
 	"ringmaster/internal/nlu"
 	"ringmaster/internal/pbx"
+	"ringmaster/internal/redact"
 	"ringmaster/internal/speech"
 )
 
@@ -43,6 +44,8 @@ type Deps struct {
 	Synthesizer  speech.Synthesizer
 	Understander nlu.Understander
 	Recorder     Recorder // nil = no recording
+	// Masker knows the tenant's own patterns; nil = redact.New().
+	Masker *redact.Masker
 	// Ears makes a fresh detector; nil = NewEars.
 	Ears    func(audio.Format) (Ears, error)
 	Log     *slog.Logger //
@@ -90,9 +93,10 @@ type call struct {
 	leg        pbx.Leg
 	wantHangup pbx.Cause // asked for before the leg existed
 	audio      *audioPath
-	opening    int   // how often media was asked for: only the last one counts
-	waiting    []Say // asked for while no media was open
-	recordings []campaign.Recording
+	opening    int        // how often media was asked for: only the last one counts
+	waiting    []Say      // asked for while no media was open
+	takes      []*take    // recordings, to be published at the end
+	slots      []openSlot // when numbers were expected
 	masks      masks
 }
 
@@ -116,8 +120,9 @@ func Run(ctx context.Context, p Plan, d Deps) campaign.Outcome {
 	c.box.Close(io.EOF)
 	c.pumps.Wait()
 	c.drain()
-	o := c.masks.outcome(c.state.Outcome)
-	o.Recordings = append(o.Recordings, c.recordings...)
+	recordings := c.publish()
+	o := c.masks.outcome(c.state)
+	o.Recordings = append(o.Recordings, recordings...)
 	return o
 }
 
@@ -164,7 +169,7 @@ func newCall(p Plan, d Deps) *call {
 		d.Ears = NewEars
 	}
 	now := time.Now()
-	c := &call{masks: newMasks(), plan: p, deps: d, start: now, box: mailbox.New[delivery](maxInputs),
+	c := &call{masks: newMasks(d.Masker), plan: p, deps: d, start: now, box: mailbox.New[delivery](maxInputs),
 		rules: rules{script: p.Script, customer: p.Customer, start: now, limits: p.Limits},
 		log:   d.Log.With("attempt", p.Attempt.ID, "leg", p.Request.ID)}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
@@ -211,6 +216,7 @@ func (c *call) take(d delivery) {
 	before := c.state
 	var fx []Effect
 	c.state, fx = c.rules.step(c.state, d.Input)
+	c.watchSlots()
 	c.observe(before)
 	for _, e := range fx {
 		c.do(e)
@@ -221,7 +227,7 @@ func (c *call) record(in Input) {
 	if c.deps.Input == nil {
 		return
 	}
-	data, err := json.Marshal(c.masks.input(in))
+	data, err := json.Marshal(c.masks.input(in, c.state))
 	if err != nil {
 		c.log.Error("input of a call cannot be kept", "kind", in.Kind, "err", err)
 		return
@@ -238,7 +244,7 @@ func (c *call) observe(before State) {
 		c.deps.Observe(note)
 	}
 	for i := len(before.Outcome.Turns); i < len(c.state.Outcome.Turns); i++ {
-		t := c.masks.turn(c.state.Outcome.Turns[i])
+		t := c.masks.turn(c.state, i)
 		note.Turn = &t
 		c.deps.Observe(note)
 	}

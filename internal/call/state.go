@@ -89,6 +89,7 @@ type State struct {
 	FillerSay int64
 
 	Listen   dialogue.Listen
+	Wanted   []wanted // turns and slots in which a number was expected: for masking
 	Dialogue dialogue.State
 	End      *dialogue.End
 	Outcome  campaign.Outcome

@@ -326,6 +326,7 @@ func (s *State) theyTurn(text string, intent nlu.Intent, confidence float64) {
 		Seq: len(turns) + 1, Side: campaign.Them, Text: text, StartMS: s.WordsMS[0], EndMS: s.WordsMS[1],
 		Node: s.After.Node, Intent: string(intent), Confidence: confidence,
 	})
+	s.expected(len(turns) + 1)
 	s.TakenMS, s.TakenText = s.WordsMS[1], text
 	s.WordsMS, s.Stop = [2]int64{}, dialogue.StopNone
 }

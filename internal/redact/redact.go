@@ -35,13 +35,24 @@ type Seen struct {
 	Masked []Mask `json:"masked,omitempty"`
 	// Held: text from here on waits for what follows (partial results only).
 	Held bool `json:"held,omitempty"`
+	// Continues: the first mask goes on with a number that the side's last turn
+	// ended in.
+	Continues bool `json:"-"`
+	// Open is the number that a final ends in, masked or not, in bytes of the
+	// Result's text; zero when there is none.
+	Open Span `json:"-"`
 }
+
+// Span is a stretch of a text in bytes.
+type Span struct{ Start, End int }
 
 // Mask is one number that was masked: a stretch of Seen.Text in bytes.
 type Mask struct {
 	Kind  string `json:"kind"` // id_card, bank_card, mobile, passport, code, number
 	Start int    `json:"start"`
 	End   int    `json:"end"`
+	// Of is the same stretch in the Result's text, for who has word times.
+	Of Span `json:"-"`
 }
 
 // Masker masks one call. Not safe for concurrent use.
@@ -124,13 +135,17 @@ func (m *Masker) See(r Result) Seen {
 			}
 		}
 		pos = toks[u.last].end
-		out.Masked = append(out.Masked, Mask{u.kind(), from, b.Len()})
+		out.Continues = out.Continues || u.joined > 0
+		out.Masked = append(out.Masked, Mask{u.kind(), from, b.Len(), Span{toks[u.first].start, pos}})
 	}
 	if pos < cut {
 		b.WriteString(r.Text[pos:cut])
 	}
 	out.Text = b.String()
 	if r.Final {
+		if n := len(runs); n > 0 && runs[n-1].open && !runs[n-1].exempt {
+			out.Open = Span{toks[runs[n-1].first].start, toks[runs[n-1].last].end}
+		}
 		s.remember(toks, runs)
 		m.forgetAsking(r.Side, runs)
 	}

@@ -25,7 +25,7 @@ func (a *Archive) Scratch() (*os.File, error) {
 
 // Join stores two mono recordings (WAV) of one conversation as one of two
 // tracks: left = them, right = us. The shorter one is filled up with silence.
-func (a *Archive) Join(ctx context.Context, tenant, attempt string, at time.Time, left, right io.Reader) (campaign.Recording, error) {
+func (a *Archive) Join(ctx context.Context, tenant, attempt string, at time.Time, left, right io.Reader, p call.Publication) (campaign.Recording, error) {
 	var sides [2]*audio.WAVReader
 	for i, r := range []io.Reader{left, right} {
 		w, err := audio.NewWAVReader(r)
@@ -41,11 +41,10 @@ func (a *Archive) Join(ctx context.Context, tenant, attempt string, at time.Time
 		return campaign.Recording{}, err
 	}
 	copied := join(t, sides)
-	rec, err := t.Close()
-	if err = errors.Join(copied, err); err != nil {
-		rec.Incomplete = err.Error()
+	if err := errors.Join(copied, t.Close()); err != nil && p.Withhold == "" {
+		p.Withhold = err.Error()
 	}
-	return rec, err
+	return t.Publish(p)
 }
 
 func join(t call.Tracks, sides [2]*audio.WAVReader) error {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"ringmaster/internal/audio"
+	"ringmaster/internal/call"
 )
 
 func mono(t *testing.T, rate, n int, v int16) *bytes.Buffer {
@@ -30,7 +31,7 @@ func TestJoinMakesTwoTracksOfTwoFiles(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	rec, err := a.Join(t.Context(), "acme", "0190", time.Now(), mono(t, 8000, 20001, 100), mono(t, 8000, 12000, -7))
+	rec, err := a.Join(t.Context(), "acme", "0190", time.Now(), mono(t, 8000, 20001, 100), mono(t, 8000, 12000, -7), call.Publication{})
 	if err != nil || rec.Channels != 2 || rec.SHA256 == "" {
 		t.Fatalf("%+v, %v", rec, err)
 	}
@@ -52,10 +53,10 @@ func TestJoinMakesTwoTracksOfTwoFiles(t *testing.T) {
 			t.Fatalf("sample %d: %d %d", i, w.Tracks[0][i], w.Tracks[1][i])
 		}
 	}
-	if _, err := a.Join(t.Context(), "acme", "0191", time.Now(), mono(t, 8000, 10, 1), mono(t, 16000, 10, 1)); !errors.Is(err, audio.ErrWAV) {
+	if _, err := a.Join(t.Context(), "acme", "0191", time.Now(), mono(t, 8000, 10, 1), mono(t, 16000, 10, 1), call.Publication{}); !errors.Is(err, audio.ErrWAV) {
 		t.Errorf("two rates: %v", err)
 	}
-	if _, err := a.Join(t.Context(), "acme", "0191", time.Now(), strings.NewReader("no"), mono(t, 8000, 10, 1)); err == nil {
+	if _, err := a.Join(t.Context(), "acme", "0191", time.Now(), strings.NewReader("no"), mono(t, 8000, 10, 1), call.Publication{}); err == nil {
 		t.Error("rubbish was joined")
 	}
 }
@@ -80,9 +81,9 @@ func TestARecordingThatCannotBeNamedIsNotLost(t *testing.T) {
 	if err := os.MkdirAll(filepath.Join(final, "in-the-way"), 0o750); err != nil {
 		t.Fatal(err)
 	}
-	rec, err := tr.Close()
-	if err == nil {
-		t.Fatal("a rename over a folder worked")
+	rec, err := publish(tr)
+	if err != nil || !strings.HasSuffix(rec.Path, "0190-2.wav") {
+		t.Fatalf("%q, %v", rec.Path, err)
 	}
 	if f, err := a.Open(rec.Path); err != nil {
 		t.Errorf("the recording is lost: %v", err)

@@ -6,8 +6,6 @@ package local
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -21,14 +19,23 @@ import (
 
 	"ringmaster/internal/audio"
 	"ringmaster/internal/call"
-	"ringmaster/internal/campaign"
 )
 
 // ErrPath is a path that does not belong to the archive.
 var ErrPath = errors.New("path does not belong to the recording archive")
 
+// partSuffix is how the file of a recording ends that is not published yet.
+const partSuffix = ".part.wav"
+
 // Archive keeps recordings under a root folder.
-type Archive struct{ root string }
+type Archive struct {
+	root string
+	// Chunks makes what every file carries besides its samples; nil = nothing.
+	chunks func(recording uuid.UUID) []audio.Chunk
+	// Vault takes an original before anything is silenced in it; nil = originals
+	// are not kept.
+	vault func(tenant string, recording uuid.UUID, r io.Reader) error
+}
 
 // New makes the root folder if need be and proves that it can be written.
 func New(root string) (*Archive, error) {
@@ -41,6 +48,16 @@ func New(root string) (*Archive, error) {
 	}
 	_ = probe.Close()
 	return &Archive{root: root}, os.Remove(probe.Name())
+}
+
+// Mark lets every file carry what chunks makes (implicit AI metadata). Before
+// the first recording.
+func (a *Archive) Mark(chunks func(recording uuid.UUID) []audio.Chunk) { a.chunks = chunks }
+
+// KeepOriginals gives every original to the vault before it is silenced. Before
+// the first recording.
+func (a *Archive) KeepOriginals(vault func(tenant string, recording uuid.UUID, r io.Reader) error) {
+	a.vault = vault
 }
 
 var safe = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
@@ -58,9 +75,9 @@ func (a *Archive) Create(_ context.Context, tenant, attempt string, f audio.Form
 	for n := 2; a.taken(filepath.Join(a.root, dir, name)); n++ { // media that was reopened within one call
 		name = fmt.Sprintf("%s-%d", attempt, n)
 	}
-	t := &tracks{archive: a, path: filepath.Join(dir, name+".wav"), part: filepath.Join(a.root, dir, name+".part.wav")}
+	t := &tracks{archive: a, tenant: tenant, id: uuid.Must(uuid.NewV7()), path: filepath.Join(dir, name+".wav"), part: filepath.Join(a.root, dir, name+partSuffix)}
 	var err error
-	if t.file, err = os.OpenFile(t.part, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o640); err != nil {
+	if t.file, err = os.OpenFile(t.part, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600); err != nil {
 		return nil, fmt.Errorf("recording cannot be started: %w", err)
 	}
 	if t.wav, err = audio.NewWAVWriter(t.file, f.Rate, 2); err != nil {
@@ -73,7 +90,7 @@ func (a *Archive) Create(_ context.Context, tenant, attempt string, f audio.Form
 // taken reports a recording of that name, finished or not: what could not be
 // finished is not written over.
 func (a *Archive) taken(path string) bool {
-	for _, suffix := range []string{".wav", ".part.wav"} {
+	for _, suffix := range []string{".wav", partSuffix} {
 		if _, err := os.Lstat(path + suffix); err == nil {
 			return true
 		}
@@ -83,7 +100,7 @@ func (a *Archive) taken(path string) bool {
 
 // Open opens a finished recording by the path that Close gave.
 func (a *Archive) Open(path string) (io.ReadSeekCloser, error) {
-	if !filepath.IsLocal(path) {
+	if !filepath.IsLocal(path) || strings.HasSuffix(path, partSuffix) { // what is not published is for nobody
 		return nil, ErrPath
 	}
 	return os.OpenInRoot(a.root, path) // no symbolic link leads out either
@@ -93,52 +110,12 @@ func (a *Archive) Open(path string) (io.ReadSeekCloser, error) {
 func (a *Archive) Broken() ([]string, error) {
 	var found []string
 	err := filepath.WalkDir(a.root, func(p string, d os.DirEntry, err error) error {
-		if err == nil && !d.IsDir() && strings.HasSuffix(p, ".part.wav") {
+		if err == nil && !d.IsDir() && strings.HasSuffix(p, partSuffix) {
 			found = append(found, p)
 		}
 		return err
 	})
 	return found, err
-}
-
-type tracks struct {
-	archive *Archive
-	file    *os.File
-	wav     *audio.WAVWriter
-	path    string // relative, final
-	part    string
-	rate    int
-}
-
-// Write appends what both sides said in the same stretch of time.
-func (t *tracks) Write(them, us []int16) error { return t.wav.WriteStereo(them, us) }
-
-// Close finishes the file, syncs it, gives it its final name and its hash.
-func (t *tracks) Close() (campaign.Recording, error) {
-	part, err := filepath.Rel(t.archive.root, t.part)
-	if err != nil {
-		return campaign.Recording{}, err
-	}
-	// Until it is whole it is found where it is.
-	rec := campaign.Recording{ID: uuid.Must(uuid.NewV7()), Path: filepath.ToSlash(part), Rate: t.rate, Channels: 2, Duration: t.wav.Duration()}
-	err = t.wav.Close()
-	if err == nil {
-		err = t.file.Sync()
-	}
-	if err == nil {
-		rec.SHA256, rec.Bytes, err = t.hash()
-	}
-	if cerr := t.file.Close(); err == nil {
-		err = cerr
-	}
-	if err != nil {
-		return rec, fmt.Errorf("recording is incomplete: %w", err)
-	}
-	if err := os.Rename(t.part, filepath.Join(t.archive.root, t.path)); err != nil {
-		return rec, fmt.Errorf("recording could not be given its name: %w", err)
-	}
-	rec.Path = filepath.ToSlash(t.path)
-	return rec, syncDir(filepath.Dir(t.part))
 }
 
 // syncDir makes a file's new name outlive a power cut.
@@ -148,13 +125,4 @@ func syncDir(dir string) error {
 		return err
 	}
 	return errors.Join(d.Sync(), d.Close())
-}
-
-func (t *tracks) hash() (string, int64, error) {
-	if _, err := t.file.Seek(0, io.SeekStart); err != nil {
-		return "", 0, err
-	}
-	h := sha256.New()
-	n, err := io.Copy(h, t.file)
-	return hex.EncodeToString(h.Sum(nil)), n, err
 }

@@ -12,7 +12,16 @@ import (
 	"time"
 
 	"ringmaster/internal/audio"
+	"ringmaster/internal/call"
+	"ringmaster/internal/campaign"
 )
+
+func publish(t call.Tracks) (campaign.Recording, error) {
+	if err := t.Close(); err != nil {
+		return campaign.Recording{}, err
+	}
+	return t.Publish(call.Publication{})
+}
 
 func TestRecordingIsWholeHashedAndFound(t *testing.T) {
 	root := t.TempDir()
@@ -34,7 +43,7 @@ func TestRecordingIsWholeHashedAndFound(t *testing.T) {
 	if b, _ := a.Broken(); len(b) != 1 {
 		t.Fatalf("a running recording must be seen as unfinished: %v", b)
 	}
-	rec, err := tr.Close()
+	rec, err := publish(tr)
 	if err != nil || rec.Duration != time.Second {
 		t.Fatalf("%+v, %v", rec, err)
 	}
@@ -54,7 +63,7 @@ func TestRecordingIsWholeHashedAndFound(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	rec2, err := again.Close()
+	rec2, err := publish(again)
 	if err != nil || rec2.Path == rec.Path {
 		t.Fatalf("a second recording of the attempt overwrote the first: %v, %v", rec2.Path, err)
 	}
@@ -129,7 +138,7 @@ func TestAKilledRecordingIsListedAndNotServed(t *testing.T) {
 	if err != nil || len(left) != 1 || !strings.HasSuffix(left[0], "0191.part.wav") {
 		t.Errorf("%v, %v", left, err)
 	}
-	if _, err := tr.Close(); err != nil {
+	if _, err := publish(tr); err != nil {
 		t.Fatal(err)
 	}
 }
