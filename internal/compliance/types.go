@@ -48,6 +48,7 @@ type Act struct {
 	Lab           bool      // over a trunk marked lab to a lab extension: stands for no person
 	DueAt         time.Time // the moment that was asked for
 	Try           int       // 1, 2, ...
+	Needs         Needs     // what the store is to count for it (Rules.Needs); zero = 30 days
 
 	known *known // what follows from the above, computed once: see look
 }
