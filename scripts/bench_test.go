@@ -15,6 +15,7 @@ import (
 // decisions alone, and with the embedded understander.
 func BenchmarkConversation(b *testing.B) {
 	s := compiled(b)["retail/promotion_001.yaml"]
+	who := customers(b, "retail/promotion_001.yaml", s)[0]
 	u := keyword.New()
 	now := time.Date(2026, 10, 1, 14, 0, 0, 0, time.FixedZone("", 8*3600))
 	talk := []struct {
@@ -30,7 +31,7 @@ func BenchmarkConversation(b *testing.B) {
 			decisions, bytes := 0, 0
 			b.ReportAllocs()
 			for b.Loop() {
-				st, _ := s.Start(customers()[0], now)
+				st, _ := s.Start(who, now)
 				st, _ = s.Next(st, dialogue.Input{Kind: dialogue.Said}, now)
 				decisions += 2
 				for _, line := range talk {

@@ -23,8 +23,9 @@ func TestRow_S14_NoBusinessBeforeTheDisclosure(t *testing.T) {
 	r := rand.New(rand.NewPCG(14, 14))
 	for path, s := range compiled(t) {
 		disclosed := 0
+		people := customers(t, path, s)
 		for i := range 600 {
-			w := walk(t, s, customers()[i%len(customers())])
+			w := walk(t, s, people[i%len(people)])
 			src := &source{b: randomBytes(r, 400)}
 			for !w.ended() {
 				if w.inputs > w.limit() {
@@ -44,8 +45,8 @@ func TestRow_S14_NoBusinessBeforeTheDisclosure(t *testing.T) {
 
 // The notice that is cut short is begun again, and no more than three times.
 func TestRow_S14_AnInterruptedNoticeIsNotHeard(t *testing.T) {
-	for _, s := range compiled(t) {
-		w := walk(t, s, customers()[0])
+	for path, s := range compiled(t) {
+		w := walk(t, s, customers(t, path, s)[0])
 		for range 2 {
 			l := w.mv.Lines[0]
 			w.give(dialogue.Input{Kind: dialogue.Heard, Text: "喂喂", HeardLine: l.ID, HeardText: "您好"})
@@ -70,9 +71,10 @@ func urgentWords() map[dialogue.Stop]string {
 // Stop, complaint and human work at every node and at any time.
 func TestRow_S15_StopAtAnyNodeAtAnyTime(t *testing.T) {
 	r := rand.New(rand.NewPCG(15, 15))
-	for _, s := range compiled(t) {
+	for path, s := range compiled(t) {
+		people := customers(t, path, s)
 		for i := range 400 {
-			w := walk(t, s, customers()[i%len(customers())])
+			w := walk(t, s, people[i%len(people)])
 			src := &source{b: randomBytes(r, 200)}
 			for range r.IntN(25) {
 				before := *w
@@ -92,7 +94,7 @@ func TestRow_S15_StopAtAnyNodeAtAnyTime(t *testing.T) {
 		for _, node := range s.Info().Nodes {
 			for stop, words := range urgentWords() {
 				for _, pending := range []bool{false, true} {
-					w := walk(t, s, customers()[0])
+					w := walk(t, s, people[0])
 					w.give(dialogue.Input{Kind: dialogue.Said})
 					w.st.Node, w.st.Pending, w.st.Guarded = node, pending, pending
 					w.urgent(stop, words)
@@ -150,8 +152,13 @@ func FuzzConversation(f *testing.F) {
 		paths = append(paths, p)
 	}
 	slices.Sort(paths)
+	people := map[string][]dialogue.Customer{}
+	for _, p := range paths {
+		people[p] = customers(f, p, all[p])
+	}
 	f.Fuzz(func(t *testing.T, which uint8, b []byte) {
-		w := walk(t, all[paths[int(which)%len(paths)]], customers()[int(which/16)%len(customers())])
+		path := paths[int(which)%len(paths)]
+		w := walk(t, all[path], people[path][int(which/16)%len(people[path])])
 		src := &source{b: b}
 		for !w.ended() {
 			if w.inputs > w.limit() {

@@ -3,10 +3,14 @@ package scripts
 import (
 	"encoding/json"
 	"fmt"
+	"io/fs"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/goccy/go-yaml"
 
 	"ringmaster/internal/campaign"
 	"ringmaster/internal/dialogue"
@@ -180,9 +184,30 @@ func (w *walker) input(s *source) dialogue.Input {
 	return in
 }
 
-func customers() []dialogue.Customer {
-	return []dialogue.Customer{
-		{ID: "12345", Name: "张三", Language: "cmn", Vars: map[string]any{"gender": "男", "ends": "2026-10-07"}},
-		{ID: "2", Language: "en"}, {}, {ID: "3", Language: "yue", Segment: "vip"},
+// customers to talk to: the one of the conversations beside the script, in three
+// languages, and some of whom nothing is known, where they may be called.
+func customers(t testing.TB, path string, s *dialogue.Script) []dialogue.Customer {
+	t.Helper()
+	var suite struct {
+		Customer struct {
+			ID, Name, Segment string
+			Vars              map[string]any
+		}
 	}
+	src, err := fs.ReadFile(FS(), strings.TrimSuffix(path, ".yaml")+".test.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := yaml.Unmarshal(src, &suite); err != nil {
+		t.Fatal(err)
+	}
+	vars := map[string]any{"gender": "男", "ends": "2026-10-07"}
+	for k, v := range suite.Customer.Vars {
+		vars[k] = v
+	}
+	own := dialogue.Customer{ID: "12345", Name: "张三", Language: "cmn", Segment: suite.Customer.Segment, Vars: vars}
+	cantonese, english := own, own
+	cantonese.Language, english.Language = "yue", "en"
+	all := []dialogue.Customer{own, {ID: "2", Language: "en"}, {}, {ID: "3", Language: "yue", Segment: "vip"}, cantonese, english}
+	return slices.DeleteFunc(all, func(c dialogue.Customer) bool { return len(s.Missing(c)) > 0 })
 }
