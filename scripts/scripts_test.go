@@ -17,9 +17,17 @@ func compiled(t testing.TB) map[string]*dialogue.Script {
 	if err != nil || len(all) < 3 {
 		t.Fatalf("%d scripts, %v", len(all), err)
 	}
+	shared, err := Shared()
+	if err != nil {
+		t.Fatal(err)
+	}
+	lib, err := dialogue.NewLibrary(shared)
+	if err != nil {
+		t.Fatal(err)
+	}
 	out := map[string]*dialogue.Script{}
 	for _, f := range all {
-		s, err := dialogue.Compile(f.Path, f.Source)
+		s, err := lib.Compile(f.Path, f.Source)
 		if err != nil {
 			t.Fatalf("%v", err)
 		}

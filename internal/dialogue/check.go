@@ -173,6 +173,7 @@ func (c *compiler) checkCircles() {
 // finish precomputes what every decision needs.
 func (c *compiler) finish() {
 	s := c.s
+	s.readings = readings(s.lexicon)
 	for _, sy := range c.says {
 		for lang, variants := range sy.langs {
 			for _, t := range variants {
@@ -192,7 +193,7 @@ func (c *compiler) finish() {
 		c.finishNode(n)
 	}
 	s.info.Turns, s.info.Duration = s.limits.turns, s.limits.duration
-	s.info.Nodes = c.ownNodes()
+	s.info.Nodes, s.order = c.ownNodes(), slices.Clone(c.order)
 	for _, id := range s.info.Nodes {
 		for _, r := range s.nodes[id].replies {
 			s.info.Replies = append(s.info.Replies, r.id)

@@ -1,16 +1,13 @@
 package dialogue
 
 import (
-	"crypto/sha256"
 	_ "embed"
-	"encoding/hex"
 	"regexp"
 	"strconv"
 	"strings"
 	"time"
 
 	"ringmaster/internal/campaign"
-	"ringmaster/internal/nlu"
 	"ringmaster/internal/speech"
 )
 
@@ -20,36 +17,7 @@ var baseYAML string //nolint:gochecknoglobals // an embedded file
 // Compile reads a script. file is only used to name places. The error is of
 // type Problems: every mistake at once, each with line, column and, where one
 // is known, a suggestion.
-func Compile(file string, src []byte) (*Script, error) {
-	p := &problems{file: file}
-	root := readYAML(p, src)
-	if root == nil || len(p.list) > 0 && root.kind != kMap {
-		return nil, p.err()
-	}
-	sum := sha256.Sum256(src)
-	c := &compiler{problems: p, s: &Script{
-		info: Info{Version: hex.EncodeToString(sum[:])},
-		vars: map[string]*variable{}, slots: map[string]*slotDecl{}, nodes: map[string]*node{},
-		globals: map[nlu.Intent]*reply{}, objections: map[nlu.Intent]*objection{},
-		lines: map[string]*say{}, fixed: map[string]*say{}, keys: map[string]*reply{}, index: map[string]*indexed{},
-		limits: limits{turns: 40, objections: 4, visits: 6, noMatch: 2, silence: 2, duration: 5 * time.Minute, silenceAfter: 6 * time.Second,
-			maxSpeech: 20 * time.Second, callback: 2 * time.Hour}, minConf: 0.5,
-	}}
-	c.base()
-	if root.kind != kMap {
-		c.add(root, "start with `format: ringmaster/1`", "a script is a mapping, not %s", root.kind)
-		return nil, p.err()
-	}
-	c.script(root)
-	if len(p.list) == 0 {
-		c.check()
-	}
-	if err := p.err(); err != nil {
-		return nil, err
-	}
-	c.finish()
-	return c.s, nil
-}
+func Compile(file string, src []byte) (*Script, error) { return (*Library)(nil).Compile(file, src) }
 
 type compiler struct {
 	*problems
@@ -60,6 +28,11 @@ type compiler struct {
 	nodeAt []ref // the author's nodes
 	says   []*say
 	sayAt  map[*say]*val
+
+	lib      *Library
+	alias    map[string]string    // name of a used part -> its first node
+	used     map[string]*fragment // parts that the script takes in
+	expanded int                  // values that parts have added
 }
 
 type ref struct {
@@ -204,24 +177,26 @@ func purposes() []string {
 	return []string{string(campaign.Marketing), string(campaign.Collections), string(campaign.Service), string(campaign.Fraud), string(campaign.Health)}
 }
 
-// say reads `say:` in its three shapes: a text, a list of variants, or either
-// of them per language.
+// say reads `say:` in its shapes: a variant, a list of them, or either of them
+// per language.
 func (c *compiler) say(v *val, id string) *say {
-	s := &say{id: id, langs: map[speech.Language][]*template{}, fixed: c.inBase}
+	s := &say{id: id, at: v, langs: map[speech.Language][]*template{}, fixed: c.inBase}
 	add := func(lang string, v *val) {
 		if lang == "" {
 			lang = "cmn"
 		}
-		for i, e := range c.texts(v) {
+		for i, e := range c.variants(v) {
 			line := id + "." + strconv.Itoa(i)
 			if lang != string(c.s.info.Language) {
 				line += "." + lang
 			}
-			t := c.parseTemplate(e, line)
+			t := c.parseTemplate(e.text, line)
+			e.offers = t.offers
+			t.variant = e.variant
 			s.langs[speech.Language(lang)] = append(s.langs[speech.Language(lang)], t)
 		}
 	}
-	if v.kind != kMap {
+	if v.kind != kMap || v.get("text") != nil {
 		add(string(c.s.info.Language), v)
 	} else {
 		for _, e := range v.keys {
@@ -264,23 +239,46 @@ func (c *compiler) base() {
 	}
 }
 
+// nodeRef notes that a node is named here, to be looked up when all are known.
+func (c *compiler) nodeRef(v *val) string {
+	s := c.text(v)
+	for range maxUses + 1 { // the name of a part stands for its first node
+		to, ok := c.alias[s]
+		if !ok {
+			break
+		}
+		s = to
+	}
+	c.refs = append(c.refs, ref{v, s})
+	return s
+}
+
 func (c *compiler) script(root *val) {
 	s := c.s
+	var lexicon *val
 	c.object(root, "the script",
 		must("format", func(v *val) { c.oneOf(v, "format", Format) }),
 		must("id", func(v *val) { s.info.ID = c.name(v) }),
 		must("title", func(v *val) { s.info.Title = clip(c.text(v), 200) }),
 		opt("industry", func(v *val) { s.info.Industry = c.name(v) }),
+		opt("lexicon", func(v *val) { lexicon = v }),
 		must("purpose", func(v *val) { s.info.Purpose = campaign.Purpose(c.oneOf(v, "purpose", purposes()...)) }),
 		must("language", func(v *val) { s.info.Language = speech.Language(c.oneOf(v, "language", languages()...)) }),
 		opt("voices", func(v *val) { s.info.Voices = c.voices(v) }),
 		opt("hotwords", func(v *val) { s.info.Hotwords = c.hotwords(v) }),
 		opt("variables", c.variables),
 		opt("slots", c.slotDecls),
+		opt("use", func(*val) {}), // written out before
+		opt("tier", c.tierOf),
 		opt("limits", c.limitsOf),
 		opt("confidence", func(v *val) { s.minConf = c.float(v, 0.05, 0.99) }),
 		must("nodes", c.nodeNames),
-		must("start", func(v *val) { s.start = c.text(v); c.refs = append(c.refs, ref{v, s.start}) }),
+		opt("segments", c.segmentsOf),
+		opt("tone", c.toneOf),
+		opt("offers", c.offersOf),
+		opt("unlocks", c.unlocksOf),
+		opt("advice", c.adviceOf),
+		must("start", func(v *val) { s.start = c.nodeRef(v) }),
 		must("disclosure", c.disclosureOf),
 		opt("handover", func(v *val) { s.handover = c.handover(v) }),
 		opt("lines", c.systemLines),
@@ -290,4 +288,5 @@ func (c *compiler) script(root *val) {
 		opt("voicemail", c.voicemailOf),
 		opt("grade", c.gradesOf),
 		opt("nodes", c.nodesOf))
+	c.resolveLexicon(lexicon)
 }

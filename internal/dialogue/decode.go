@@ -237,8 +237,10 @@ func (c *compiler) objectionsOf(v *val) {
 	for _, e := range v.keys {
 		o := &objection{name: c.name(e.key)}
 		id := "objection." + o.name
-		exp := nlu.Expectation{}
+		exp, first := nlu.Expectation{}, len(c.says)
+		var tone *val
 		c.object(e.v, "objection "+o.name,
+			opt("tone", func(v *val) { tone = v }),
 			must("intent", func(v *val) { exp.Intent = nlu.Intent(c.name(v)) }),
 			opt("keywords", func(v *val) { exp.Keywords = c.keywords(v) }),
 			opt("examples", func(v *val) { exp.Examples = c.examples(v) }),
@@ -259,6 +261,7 @@ func (c *compiler) objectionsOf(v *val) {
 				r := c.reply(v, id+".worn_out", replyBare)
 				o.worn, o.wornBy = r.to, r.say
 			}))
+		c.toned(first, tone)
 		if o.depth == 0 {
 			o.depth = len(o.rounds)
 		}

@@ -21,7 +21,7 @@ func (c *compiler) nodeNames(v *val) {
 		}
 		if id := c.name(e.key); id != "" {
 			c.order = append(c.order, id)
-			c.s.nodes[id] = &node{id: id}
+			c.s.nodes[id] = &node{id: id, at: e.key}
 			if !c.inBase {
 				c.nodeAt = append(c.nodeAt, ref{e.key, id})
 			}
@@ -44,13 +44,16 @@ func (c *compiler) node(n *node, v *val) {
 	id := n.id
 	n.noMatch.limit, n.silence.limit = c.s.limits.noMatch, c.s.limits.silence
 	l := Listen{Silence: c.s.limits.silenceAfter, MaxSpeech: c.s.limits.maxSpeech}
-	voice := ""
+	voice, first := "", len(c.says)
+	var tone *val
 	var to *reply
 	direct := false
 	c.object(v, "node "+id,
 		opt("say", func(v *val) { n.say = c.say(v, id) }),
 		opt("again", func(v *val) { n.again = c.say(v, id+".again") }),
 		opt("voice", func(v *val) { voice = c.text(v) }),
+		opt("tone", func(v *val) { tone = v }),
+		opt("advise", func(v *val) { c.adviseOf(n, v) }),
 		opt("protected", func(v *val) { n.protected = c.bool(v) }),
 		opt("aside", func(v *val) { n.aside = c.bool(v) }),
 		opt("expecting", func(v *val) {
@@ -84,6 +87,7 @@ func (c *compiler) node(n *node, v *val) {
 			s.voice, s.protected = voice, n.protected
 		}
 	}
+	c.toned(first, tone)
 	n.listen = l
 	c.nodeShape(n, v, direct)
 }
@@ -162,6 +166,8 @@ func (c *compiler) replies(v *val, id string, k replyKind) []*reply {
 
 func (c *compiler) reply(v *val, id string, k replyKind) *reply {
 	r := &reply{id: id, at: v}
+	var tone *val
+	first := len(c.says)
 	if v.kind == kText && k == replyBare { // `then: node`
 		r.to = c.gotoTarget(v)
 		return r
@@ -170,6 +176,7 @@ func (c *compiler) reply(v *val, id string, k replyKind) *reply {
 	ways := 0
 	fields := []field{
 		opt("say", func(v *val) { r.say = c.say(v, id) }),
+		opt("tone", func(v *val) { tone = v }),
 		opt("set", func(v *val) { r.set = c.settings(v, id) }),
 		opt("do", func(v *val) { r.do = c.actions(v, id) }),
 		opt("goto", func(v *val) { r.to = c.gotoTarget(v); ways++ }),
@@ -199,6 +206,7 @@ func (c *compiler) reply(v *val, id string, k replyKind) *reply {
 			opt("any", func(v *val) { r.any = c.bool(v) }))
 	}
 	c.object(v, "a reply", fields...)
+	c.toned(first, tone)
 	if ways > 1 {
 		c.add(v, "keep one", "a reply leads to one place: goto, end or transfer")
 	}
@@ -251,8 +259,7 @@ func (c *compiler) gotoTarget(v *val) target {
 	case "stay":
 		return target{goal: toStay, at: v}
 	}
-	c.refs = append(c.refs, ref{v, s})
-	return target{goal: toNode, node: s, at: v}
+	return target{goal: toNode, node: c.nodeRef(v), at: v}
 }
 
 // thenTarget: `then: node`, `then: {end: ...}` or `then: {transfer: ...}`.
@@ -312,7 +319,7 @@ func (c *compiler) settings(v *val, id string) []setting {
 }
 
 func actionKinds() []string {
-	return []string{"tag", "opt_out", "ticket", "callback", "webhook", "sms", "grade"}
+	return []string{"tag", "opt_out", "ticket", "callback", "webhook", "sms", "grade", "unlock"}
 }
 
 // actions reads `do:`, a list of one-key mappings: `- tag: interested`.
@@ -336,6 +343,9 @@ func (c *compiler) actions(v *val, id string) []doing {
 		t := c.parseTemplate(k.v, id+".do")
 		if k.key.text == "grade" {
 			c.oneOf(k.v, "grade", "A", "B", "C", "D", "E", "F")
+		}
+		if _, ok := c.s.unlocks[k.v.text]; k.key.text == "unlock" && !ok {
+			c.add(k.v, didYouMean(k.v.text, keysOf(c.s.unlocks)), "unlock %q is not declared under `unlocks:` with its condition", clip(k.v.text, 40))
 		}
 		out = append(out, doing{k.key.text, t})
 	}

@@ -72,8 +72,9 @@ type Input struct {
 
 // Line is one utterance to be said.
 type Line struct {
-	ID         string // stable within the script version, such as "opening.0"
-	Text       string // rendered, ready for a synthesizer
+	ID         string        // stable within the script version, such as "opening.0"
+	Text       string        // rendered, ready for a synthesizer
+	Hints      []speech.Hint `json:",omitempty"` // how places of Text are read
 	Language   speech.Language
 	Voice      string
 	Protected  bool // no barge-in (a global stop word still ends it)
@@ -123,12 +124,13 @@ type Keys struct {
 //	callback  At: when
 //	webhook   Value: its name
 //	sms       Value: its template
+//	unlock    Value: what; at most once in a conversation, verified
 //	grade     Value: A to F
 //	slot      Value: canonical; Data: name, text (the words that it came from)
 //
 // Words are as they were heard: mask them before they are kept.
 type Action struct {
-	Kind  string // tag, opt_out, ticket, callback, webhook, sms, grade, slot
+	Kind  string // tag, opt_out, ticket, callback, webhook, sms, unlock, grade, slot
 	Value string
 	At    time.Time // callback
 	Data  map[string]string

@@ -68,10 +68,13 @@ func (t *turn) enter(id string) target {
 	if n.listens() && t.st.Deaf {
 		return t.hard(n)
 	}
-	if visits > 1 && n.again != nil {
-		t.say(n.again, visits)
-	} else {
-		t.say(n.say, visits-1)
+	lines := len(t.move.Lines)
+	if !(visits > 1 && n.again != nil && t.say(n.again, visits)) && !t.say(n.say, visits-1) && n.listens() {
+		t.withheld(id)
+		return target{}
+	}
+	if len(n.advise) > 0 {
+		t.advise(n, lines)
 	}
 	if n.listens() {
 		return target{}

@@ -143,8 +143,7 @@ func (t *turn) noMatch() {
 // reprompt: the author's words for this round, or ours; from the second round
 // on ours are followed by the question.
 func (t *turn) reprompt(n *node, own []*say, line string, round int) {
-	if len(own) > 0 {
-		t.say(own[min(round, len(own))-1], round)
+	if len(own) > 0 && t.say(own[min(round, len(own))-1], round) {
 		return
 	}
 	t.system(line, round-1)
@@ -154,8 +153,7 @@ func (t *turn) reprompt(n *node, own []*say, line string, round int) {
 }
 
 func (t *turn) question(n *node) {
-	if n.again != nil {
-		t.say(n.again, t.st.Turns)
+	if n.again != nil && t.say(n.again, t.st.Turns) {
 		return
 	}
 	t.say(n.say, t.st.Visits[n.id]-1)
@@ -169,8 +167,8 @@ func (t *turn) again() {
 		if ix == nil || ix.say.notice {
 			continue
 		}
-		if text, ok := ix.t.render(t.values(ix.lang)); ok {
-			t.move.Lines = append(t.move.Lines, t.s.line(ix.say, ix.t, ix.lang, text))
+		if text, hints, ok := ix.t.spell(t.values(ix.lang)); ok && t.permits(ix.say, ix.t, text) {
+			t.move.Lines = append(t.move.Lines, t.s.line(ix.say, ix.t, ix.lang, text, hints))
 		}
 	}
 	if n := t.s.nodes[t.st.Node]; len(t.move.Lines) == before && n != nil {

@@ -58,11 +58,14 @@ func (p *problems) add(v *val, suggest, format string, args ...any) {
 		p.over++
 		return
 	}
-	line, col := 1, 1
+	file, line, col := p.file, 1, 1
 	if v != nil {
 		line, col = v.line, v.col
+		if v.file != "" {
+			file = v.file
+		}
 	}
-	p.list = append(p.list, Problem{File: p.file, Line: line, Column: col, Text: clip(fmt.Sprintf(format, args...), 400), Suggest: suggest})
+	p.list = append(p.list, Problem{File: file, Line: line, Column: col, Text: clip(fmt.Sprintf(format, args...), 400), Suggest: suggest})
 }
 
 func (p *problems) err() error {

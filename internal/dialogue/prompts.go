@@ -29,11 +29,11 @@ func (s *Script) PromptsAt(c Customer, day time.Time) []Line {
 		if !s.mayHear(ix, st.Language, zero) || ix.t.dated && day.IsZero() {
 			continue
 		}
-		text, ok := ix.t.render(values{vars: st.Vars, gender: st.Gender, lang: ix.lang, now: day})
-		if !ok || zero && !ix.t.ahead || s.bySlot(ix.t) {
+		text, hints, ok := ix.t.spell(values{script: s, segment: st.Segment, vars: st.Vars, gender: st.Gender, lang: ix.lang, now: day})
+		if !ok || !zero && !s.everSaid(&st, ix, text) || zero && !ix.t.ahead || s.bySlot(ix.t) {
 			continue
 		}
-		l := s.line(ix.say, ix.t, ix.lang, text)
+		l := s.line(ix.say, ix.t, ix.lang, text, hints)
 		k := key{l.Text, l.Voice, string(l.Language)}
 		if !seen[k] {
 			seen[k] = true
@@ -41,6 +41,15 @@ func (s *Script) PromptsAt(c Customer, day time.Time) []Line {
 		}
 	}
 	return out
+}
+
+// everSaid: this customer may hear the line at some time of the call.
+func (s *Script) everSaid(st *State, ix *indexed, text string) bool {
+	if !s.restricts || ix.say.notice || ix.say.fixed {
+		return true
+	}
+	return ix.t.tone <= s.ceilingOf(st.Segment) && !ix.t.banned && (len(ix.t.segments) == 0 || has(ix.t.segments, st.Segment)) &&
+		s.permitsWords(st.Vars, st.Segment, text)
 }
 
 // mayHear: the line is in the language that its say would be said in.

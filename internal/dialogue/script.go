@@ -49,6 +49,7 @@ type Script struct {
 	slots      map[string]*slotDecl
 	disclosure *say
 	nodes      map[string]*node
+	order      []string // node names; the engine's first
 	start      string
 	globals    map[nlu.Intent]*reply
 	objections map[nlu.Intent]*objection
@@ -63,6 +64,19 @@ type Script struct {
 	index      map[string]*indexed // line ID -> its template
 	expect     []nlu.Expectation   // objections and globals
 	history    bool                // a condition reads the history
+
+	source     []byte // with everything that it uses
+	lexicon    *Lexicon
+	segments   []segment
+	ceilings   map[string]Tone // nil: no ceiling
+	ceiling    Tone            // of segments that ceilings does not name
+	tier       string          // the variable that holds the tier; empty = the segment
+	offers     map[string]*offer
+	advice     map[string]*advice
+	unlocks    map[string]*cond
+	restricts  bool      // not everything may be said to everybody
+	offerWords wordlist  // Why is the offer
+	readings   []reading // of the lexicon
 }
 
 type variable struct {
@@ -87,8 +101,11 @@ type limits struct {
 // say is one thing to be said: variants in several languages.
 type say struct {
 	id        string
+	at        *val
 	langs     map[speech.Language][]*template
 	voice     string
+	tone      Tone
+	toneSet   bool
 	protected bool
 	notice    bool // the disclosure
 	fixed     bool
@@ -103,6 +120,7 @@ type indexed struct {
 
 type node struct {
 	id         string
+	at         *val
 	say, again *say
 	protected  bool
 	aside      bool
@@ -117,6 +135,8 @@ type node struct {
 	route      []*reply // where a node that does not listen goes on
 	set        []setting
 	do         []doing
+	advise     []string // advice that is given here, in order
+	advises    int      // at most so many
 	listen     Listen
 }
 

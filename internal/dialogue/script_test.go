@@ -337,7 +337,7 @@ func TestVariantsAreSticky(t *testing.T) {
 		ins := []Input{{Kind: Said}, heard("不行", "deny"), {Kind: KeysPressed, Digits: "5"}}
 		_, a := chat(t, s, c, ins...)
 		_, b := chat(t, s, c, ins...)
-		if a.Lines[0] != b.Lines[0] {
+		if !reflect.DeepEqual(a.Lines[0], b.Lines[0]) {
 			t.Fatal("the same customer hears another variant")
 		}
 		seen[a.Lines[0].ID]++

@@ -65,6 +65,8 @@ type State struct {
 	Failed     string            `json:"failed,omitempty"` // node to go to when a transfer fails
 	Over       *Transfer         `json:"over,omitempty"`   // the transfer that is wanted
 	History    []PastCall        `json:"history,omitempty"`
+	Advised    []string          `json:"advised,omitempty"`  // advice given, in order
+	Unlocked   []string          `json:"unlocked,omitempty"` // unlocks asked for
 	End        *End              `json:"end,omitempty"`
 
 	// At is the wall clock of the last decision, in Unix milliseconds; Zone
@@ -114,6 +116,11 @@ func (s *Script) Start(c Customer, now time.Time) (State, Move) {
 		return t.done()
 	}
 	t.why("the notice comes first")
+	var why string
+	if t.st.Segment, why = t.segmentOf(c.Segment); why != "" {
+		t.also(why)
+	}
+	t.env = nil
 	t.notice()
 	return t.done()
 }
@@ -192,39 +199,52 @@ func (t *turn) because(r *reply) {
 }
 
 func (t *turn) values(lang speech.Language) values {
-	return values{vars: t.st.Vars, slots: t.st.Slots, gender: t.st.Gender, lang: lang, now: t.now}
+	return t.s.values(&t.st, lang, t.now)
+}
+
+// values is what a template may read in this state.
+func (s *Script) values(st *State, lang speech.Language, now time.Time) values {
+	return values{script: s, segment: st.Segment, vars: st.Vars, slots: st.Slots, gender: st.Gender, lang: lang, now: now}
 }
 
 // say appends one line: the language by the customer; of the variants those
-// that need a value which may be missing and is there (a name) before those
-// that can always be said; among these by a hash of customer, version and
-// place, moving on with count.
-func (t *turn) say(sy *say, count int) {
+// that are for some only (a value which may be missing and is there, a
+// segment, an offer) before those that can always be said; among these the
+// strongest tone that the customer may hear; among these by a hash of
+// customer, version and place, moving on with count. What the customer may not
+// hear is not said; false when nothing is left, or there was nothing to say.
+func (t *turn) say(sy *say, count int) bool {
 	if sy == nil {
-		return
+		return false
 	}
 	lang, variants := sy.in(t.st.Language, t.s.info.Language)
 	start := pick(t.st.Customer, t.st.Version, sy.id, count, len(variants))
-	for _, sure := range []bool{false, true} {
+	for _, general := range []bool{false, true} {
+		var best *template
+		var line Line
 		for i := range variants {
 			v := variants[(start+i)%len(variants)]
-			if v.sure != sure {
+			if (v.sure && v.open()) != general || best != nil && v.tone <= best.tone {
 				continue
 			}
-			if text, ok := v.render(t.values(lang)); ok {
-				t.move.Lines = append(t.move.Lines, t.s.line(sy, v, lang, text))
-				return
+			if text, hints, ok := v.spell(t.values(lang)); ok && t.permits(sy, v, text) {
+				best, line = v, t.s.line(sy, v, lang, text, hints)
 			}
 		}
+		if best != nil {
+			t.move.Lines = append(t.move.Lines, line)
+			return true
+		}
 	}
+	return false
 }
 
-func (s *Script) line(sy *say, v *template, lang speech.Language, text string) Line {
+func (s *Script) line(sy *say, v *template, lang speech.Language, text string, hints []speech.Hint) Line {
 	voice := sy.voice
 	if voice == "" {
 		voice = s.info.Voices[lang]
 	}
-	return Line{ID: v.id, Text: text, Language: lang, Voice: voice, Protected: sy.protected, Disclosure: sy.notice, Fixed: sy.fixed}
+	return Line{ID: v.id, Text: text, Hints: s.hints(lang, text, hints), Language: lang, Voice: voice, Protected: sy.protected, Disclosure: sy.notice, Fixed: sy.fixed}
 }
 
 // in chooses the language: the customer's, the script's, Mandarin, any.
@@ -309,6 +329,8 @@ func (t *turn) do(list []doing) {
 			t.env = nil
 		case "callback":
 			t.act(Action{Kind: "callback", Value: v, At: t.callbackAt()})
+		case "unlock":
+			t.unlock(v)
 		case "opt_out", "ticket":
 			t.act(Action{Kind: d.kind, Value: v, Data: t.words()})
 		default:

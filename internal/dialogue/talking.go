@@ -192,7 +192,7 @@ func (s *Script) Backchannel(st State, text, heardLine, heardText string) bool {
 		return true
 	}
 	now := time.UnixMilli(st.At).In(time.FixedZone("", st.Zone))
-	whole, ok := ix.t.render(values{vars: st.Vars, slots: st.Slots, gender: st.Gender, lang: ix.lang, now: now})
+	whole, ok := ix.t.render(s.values(&st, ix.lang, now))
 	return !ok || utf8.RuneCountInString(heardText)*10 < utf8.RuneCountInString(whole)*8
 }
 
@@ -292,7 +292,9 @@ func (t *turn) object() bool {
 	t.why(count(used+1, "objection "+o.name+", round"))
 	t.set(o.set)
 	t.do(o.do)
-	t.say(o.rounds[min(used, len(o.rounds)-1)], 0)
+	if n := t.s.nodes[t.st.Node]; !t.say(o.rounds[min(used, len(o.rounds)-1)], 0) && n != nil {
+		t.question(n)
+	}
 	t.follow(o.to)
 	return true
 }

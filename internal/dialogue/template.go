@@ -1,6 +1,7 @@
 package dialogue
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -18,13 +19,18 @@ type template struct {
 	dated bool
 	// sure: every placeholder is always known (required, default or ??).
 	sure bool
+	variant
+	banned bool // its constant text holds a phrase that is never said
 }
 
 // part is fixed text when name is empty.
 type part struct {
 	text     string
+	reading  string        // of the text, as pinyin
+	pause    time.Duration // instead of a text
 	name     string
 	slot     bool
+	offer    bool
 	format   string
 	fallback string
 	hasElse  bool
@@ -32,6 +38,8 @@ type part struct {
 
 // values is what a template may read.
 type values struct {
+	script      *Script
+	segment     string
 	vars, slots map[string]string
 	gender      string
 	lang        speech.Language
@@ -39,21 +47,54 @@ type values struct {
 }
 
 func (x values) get(p part) (string, bool) {
-	if p.slot {
+	switch {
+	case p.slot:
 		s, ok := x.slots[p.name]
 		return s, ok
+	case p.offer: // for its tiers only: for everybody else there is no such value
+		o := x.script.offers[p.name]
+		if o == nil || !o.allowed(x.script.tierOf(x.vars, x.segment)) {
+			return "", false
+		}
+		return o.words(x.lang, x.script.info.Language), true
 	}
 	s, ok := x.vars[p.name]
 	return s, ok
 }
 
-// render gives the text; ok is false when a value is missing.
-func (t *template) render(x values) (string, bool) {
-	if t.ahead {
-		return t.parts[0].text, true
+// constant is the text between the placeholders.
+func (t *template) constant() string {
+	if len(t.parts) == 1 {
+		return t.parts[0].text
 	}
 	var b strings.Builder
 	for _, p := range t.parts {
+		b.WriteString(p.text)
+		b.WriteString(p.fallback)
+		if p.name != "" {
+			b.WriteByte('_')
+		}
+	}
+	return b.String()
+}
+
+// render gives the text; ok is false when a value is missing.
+func (t *template) render(x values) (string, bool) {
+	text, _, ok := t.spell(x)
+	return text, ok
+}
+
+// spell gives the text and how places of it are read.
+func (t *template) spell(x values) (string, []speech.Hint, bool) {
+	if t.ahead && len(t.parts) == 1 && t.parts[0].reading == "" {
+		return t.parts[0].text, nil, true
+	}
+	var b strings.Builder
+	var hints []speech.Hint
+	for _, p := range t.parts {
+		if p.reading != "" || p.pause > 0 {
+			hints = append(hints, speech.Hint{Start: b.Len(), End: b.Len() + len(p.text), Reading: p.reading, Pause: p.pause})
+		}
 		if p.name == "" {
 			b.WriteString(p.text)
 			continue
@@ -65,10 +106,10 @@ func (t *template) render(x values) (string, bool) {
 		case p.hasElse:
 			b.WriteString(p.fallback)
 		default:
-			return "", false
+			return "", nil, false
 		}
 	}
-	return b.String(), true
+	return b.String(), hints, true
 }
 
 // parseTemplate reads "{{name|formatter ?? otherwise}}".
@@ -92,7 +133,13 @@ func (c *compiler) parseTemplate(v *val, id string) *template {
 		if p, ok := c.placeholder(v, s[i+2:i+j]); ok {
 			t.parts = append(t.parts, p)
 			d := c.decl(p)
-			t.sure = t.sure && (p.hasElse || d != nil && (d.required || d.def != ""))
+			switch {
+			case p.name == "":
+			case p.offer && !p.hasElse:
+				t.offers = append(t.offers, p.name)
+			default:
+				t.sure = t.sure && (p.hasElse || d != nil && (d.required || d.def != ""))
+			}
 			t.dated = t.dated || relative(p.format)
 		}
 		s = s[i+j+2:]
@@ -103,18 +150,41 @@ func (c *compiler) parseTemplate(v *val, id string) *template {
 	if len([]rune(v.text)) > 1000 {
 		c.add(v, "split it into several nodes", "a line of more than 1000 characters; nobody listens that long")
 	}
-	t.ahead = len(t.parts) == 1 && t.parts[0].name == ""
+	t.ahead = !slices.ContainsFunc(t.parts, func(p part) bool { return p.name != "" }) && len(t.parts) > 0
 	return t
 }
 
+// mark reads {{重庆|chong2 qing4}} and {{pause 300ms}}.
+func (c *compiler) mark(v *val, s string) (p part, ok, mark bool) {
+	s = strings.TrimSpace(s)
+	if d, found := strings.CutPrefix(s, "pause "); found {
+		pause, err := time.ParseDuration(strings.TrimSpace(d))
+		if err != nil || pause < 50*time.Millisecond || pause > 3*time.Second {
+			c.add(v, "write {{pause 300ms}}", "a pause lasts from 50ms to 3s")
+			return p, false, true
+		}
+		return part{pause: pause}, true, true
+	}
+	word, reading, found := strings.Cut(s, "|")
+	word = strings.TrimSpace(word)
+	if !found || word == "" || strings.IndexFunc(word, func(r rune) bool { return r < 0x2e80 }) >= 0 {
+		return p, false, false
+	}
+	reading, ok = c.pinyin(v, word, reading)
+	return part{text: word, reading: reading}, ok, true
+}
+
 func (c *compiler) decl(p part) *variable {
-	if p.slot {
+	if p.slot || p.offer {
 		return nil
 	}
 	return c.s.vars[p.name]
 }
 
 func (c *compiler) placeholder(v *val, s string) (part, bool) {
+	if p, ok, mark := c.mark(v, s); mark {
+		return p, ok
+	}
 	p := part{}
 	if head, tail, ok := strings.Cut(s, "??"); ok {
 		s, p.fallback, p.hasElse = head, strings.TrimSpace(tail), true
@@ -127,6 +197,12 @@ func (c *compiler) placeholder(v *val, s string) (part, bool) {
 		typ, own = d.typ, d.format
 	} else if d, ok := c.s.slots[p.name]; ok {
 		p.slot, typ = true, slotType(d.spec.Kind)
+	} else if id, ok := strings.CutPrefix(p.name, "offer."); ok {
+		if c.s.offers[id] == nil {
+			c.add(v, didYouMean(id, keysOf(c.s.offers)), "there is no offer %q", clip(id, 40))
+			return p, false
+		}
+		p.name, p.offer, typ = id, true, tText
 	} else {
 		c.add(v, didYouMean(p.name, c.names()), "{{%s}} is neither a variable nor a slot", clip(p.name, 40))
 		return p, false

@@ -39,6 +39,7 @@ func (k kind) String() string {
 // val is one value of the file with its place.
 type val struct {
 	line, col int
+	file      string // of a part; empty = the script's own
 	kind      kind
 	text      string // scalars
 	list      []*val
