@@ -26,7 +26,13 @@ import (
 )
 
 // toneEar is a recognizer in memory that really decodes: the tone alphabet.
-type toneEar struct{ fail error }
+type toneEar struct {
+	fail error
+	// words are the word times that it gives; nil = none.
+	words func(tone.Utterance) []speech.Word
+	// dies: it breaks after so many finals; 0 never.
+	dies int
+}
 
 func (r toneEar) Recognize(_ context.Context, o speech.RecognizeOptions) (speech.Recognition, error) {
 	if r.fail != nil {
@@ -36,10 +42,12 @@ func (r toneEar) Recognize(_ context.Context, o speech.RecognizeOptions) (speech
 	if err != nil {
 		return nil, err
 	}
-	return &toneHearing{d: d, rate: o.Format.Rate, out: make(chan speech.Result, 1000), done: make(chan struct{})}, nil
+	return &toneHearing{ear: r, d: d, rate: o.Format.Rate, out: make(chan speech.Result, 1000), done: make(chan struct{})}, nil
 }
 
 type toneHearing struct {
+	ear   toneEar
+	given int
 	mu    sync.Mutex
 	d     *tone.Decoder
 	rate  int
@@ -68,7 +76,14 @@ func (h *toneHearing) emit(events []tone.Event) {
 	at := func(n int64) time.Duration { return time.Duration(n+h.base) * time.Second / time.Duration(h.rate) }
 	for _, e := range events {
 		if u := e.Utterance; e.Kind != tone.Begin && u.Text != "" {
-			h.out <- speech.Result{Text: u.Text, Final: e.Kind == tone.End, Start: at(u.Start), End: at(u.End)}
+			r := speech.Result{Text: u.Text, Final: e.Kind == tone.End, Start: at(u.Start), End: at(u.End)}
+			if h.ear.words != nil && r.Final {
+				r.Words = h.ear.words(u)
+				for i := range r.Words {
+					r.Words[i].Start, r.Words[i].End = r.Words[i].Start+at(0), r.Words[i].End+at(0)
+				}
+			}
+			h.out <- r
 		}
 	}
 }
@@ -89,6 +104,11 @@ func (h *toneHearing) Recv() (speech.Result, error) {
 	case r, ok := <-h.out:
 		if !ok {
 			return r, io.EOF
+		}
+		if r.Final {
+			if h.given++; h.ear.dies > 0 && h.given > h.ear.dies {
+				return speech.Result{}, speech.ErrUnavailable
+			}
 		}
 		return r, nil
 	case <-h.done:
