@@ -21,19 +21,44 @@ type File struct {
 	Source []byte
 }
 
-// All are the shipped scripts, without their tests, in the order of their
-// paths.
+// All are the shipped scripts, without their tests and what they share, in the
+// order of their paths.
 func All() ([]File, error) {
 	var out []File
-	err := fs.WalkDir(files, ".", func(p string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() || path.Ext(p) != ".yaml" || strings.HasSuffix(p, ".test.yaml") {
+	err := each(func(p string, src []byte) {
+		if !shared(p) && !strings.HasSuffix(p, ".test.yaml") {
+			out = append(out, File{Path: p, Source: src})
+		}
+	})
+	return out, err
+}
+
+// Shared are the lexicons and parts that shipped scripts use, by path.
+func Shared() (map[string][]byte, error) {
+	out := map[string][]byte{}
+	err := each(func(p string, src []byte) {
+		if shared(p) {
+			out[p] = src
+		}
+	})
+	return out, err
+}
+
+func shared(p string) bool {
+	return path.Base(p) == "lexicon.yaml" || strings.HasSuffix(p, ".part.yaml")
+}
+
+func each(f func(path string, src []byte)) error {
+	return fs.WalkDir(files, ".", func(p string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || path.Ext(p) != ".yaml" {
 			return err
 		}
 		src, err := files.ReadFile(p)
-		out = append(out, File{Path: p, Source: src})
+		if err == nil {
+			f(p, src)
+		}
 		return err
 	})
-	return out, err
 }
 
 // Schema is the published JSON Schema of a script file.
