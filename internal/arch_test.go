@@ -30,7 +30,7 @@ var allowed = map[string]string{
 	"internal/amd":        "internal/audio internal/turn",
 	"internal/dialogue":   "internal/campaign internal/nlu internal/phone internal/speech",
 
-	"internal/dialogue/rehearse": "internal/dialogue internal/nlu internal/speech",
+	"internal/dialogue/rehearse": "internal/campaign internal/dialogue internal/nlu internal/speech",
 
 	"internal/nlu/classify": "",
 	"internal/nlu/opinion":  "internal/nlu",

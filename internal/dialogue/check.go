@@ -174,6 +174,14 @@ func (c *compiler) checkCircles() {
 func (c *compiler) finish() {
 	s := c.s
 	s.readings = readings(s.lexicon)
+	if s.lexicon != nil { // the script's own weights go before the industry's
+		hot := maps.Clone(s.lexicon.Hotwords)
+		if hot == nil {
+			hot = map[string]int{}
+		}
+		maps.Copy(hot, s.info.Hotwords)
+		s.info.Hotwords = hot
+	}
 	for _, sy := range c.says {
 		for lang, variants := range sy.langs {
 			for _, t := range variants {

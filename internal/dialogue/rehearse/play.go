@@ -40,6 +40,7 @@ type play struct {
 	st    dialogue.State
 	mv    dialogue.Move
 	lines []dialogue.Line // said since the customer's last words
+	whys  []string        // the reason of the move that said each
 	next  int             // of lines, for the next us:
 	said  bool            // the last move's lines have been Said
 	ended *dialogue.Move
@@ -83,6 +84,9 @@ func (p *play) take() {
 	}
 	if len(p.mv.Lines) > 0 {
 		p.lines = append(p.lines, p.mv.Lines...)
+		for range p.mv.Lines {
+			p.whys = append(p.whys, p.mv.Reason)
+		}
 		p.said = false
 	}
 	p.actions = append(p.actions, p.mv.Actions...)
@@ -138,6 +142,7 @@ func (p *play) step(s Step) {
 			for p.next < len(p.lines) {
 				p.next++
 				if strings.Contains(p.lines[p.next-1].Text, s.Us) {
+					p.because(s, p.whys[p.next-1])
 					return
 				}
 			}
@@ -191,8 +196,8 @@ func (p *play) customer(s Step) {
 	} else {
 		p.finishLines()
 	}
-	before, next := p.lines, p.next
-	p.lines, p.next = nil, 0
+	before, whys, next := p.lines, p.whys, p.next
+	p.lines, p.whys, p.next = nil, nil, 0
 	switch {
 	case s.Them != "" || s.Barge != "":
 		in.Kind, in.Text = dialogue.Heard, s.Them+s.Barge
@@ -224,7 +229,7 @@ func (p *play) customer(s Step) {
 	p.said = true
 	p.give(in)
 	if p.mv.Resume { // the interrupted line goes on
-		p.said, p.lines, p.next = false, before, next
+		p.said, p.lines, p.whys, p.next = false, before, whys, next
 	}
 }
 
@@ -246,10 +251,17 @@ func (p *play) after(s Step) {
 	if s.Resume != p.mv.Resume {
 		p.fail("resume should be %v (%s)", s.Resume, p.mv.Reason)
 	}
+	p.because(s, p.mv.Reason)
 	for k, v := range s.Slots {
 		if p.st.Slots[k] != v {
 			p.fail("slot %s should be %q; is %q", k, v, p.st.Slots[k])
 		}
+	}
+}
+
+func (p *play) because(s Step, reason string) {
+	if s.Why != "" && !strings.Contains(reason, s.Why) {
+		p.fail("the reason should hold %q; it is %q", s.Why, reason)
 	}
 }
 

@@ -42,7 +42,7 @@ func run(t testing.TB, talk string) Report {
 func TestPasses(t *testing.T) {
 	rep := run(t, `    talk:
       - us: 录音
-      - us: 资料了吗
+      - {us: 资料了吗, why: the notice has been heard}
       - {barge: 嗯, heard: 0.2, resume: true}
       - {them: 收到了, intent: affirm, node: thanks}
       - not: 再寄
@@ -69,6 +69,8 @@ func TestFails(t *testing.T) {
 		"    talk: [{them: 收到了, intent: deny}]\n":                "should mean deny",
 		"    talk: [{them: 收到了, node: resend}]\n":                "should lead to node resend",
 		"    talk: [{them: 收到了, slots: {x: y}}]\n":               "slot x should be",
+		"    talk: [{them: 收到了, why: nothing}]\n":                "the reason should hold",
+		"    talk: [{us: 资料了吗, why: nothing}]\n":                 "step 1: the reason should hold",
 		"    talk: [{them: 收到了, resume: true}]\n":                "resume should be true",
 		"    talk: [{them: 收到了}, {silence: true}]\n":             "has already ended",
 		"    talk: [{event: earthquake}]\n":                      "unknown event",

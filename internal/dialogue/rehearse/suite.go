@@ -7,6 +7,7 @@ import (
 
 	"github.com/goccy/go-yaml"
 
+	"ringmaster/internal/campaign"
 	"ringmaster/internal/dialogue"
 	"ringmaster/internal/speech"
 )
@@ -29,6 +30,16 @@ type Customer struct {
 	Language string         `yaml:"language"`
 	Segment  string         `yaml:"segment"`
 	Vars     map[string]any `yaml:"vars"`
+	History  []Past         `yaml:"history"` // newest first
+}
+
+// Past is an earlier call of the customer.
+type Past struct {
+	Days        int               `yaml:"days"` // ago
+	Script      string            `yaml:"script"`
+	Disposition string            `yaml:"disposition"`
+	Tags        []string          `yaml:"tags"`
+	Slots       map[string]string `yaml:"slots"`
 }
 
 // Conversation is one call.
@@ -62,6 +73,9 @@ type Step struct {
 	Node   string            `yaml:"node"`
 	Slots  map[string]string `yaml:"slots"`
 	Resume bool              `yaml:"resume"`
+	// Why: the reason of the move holds these words. Beside Us it is the reason
+	// of the move that said the line.
+	Why string `yaml:"why"`
 }
 
 // Expect is what must have come of the conversation.
@@ -138,8 +152,20 @@ func (s *Suite) customer(c Conversation) dialogue.Customer {
 		}
 		vars[k] = v
 	}
+	history := own.History
+	if history == nil {
+		history = base.History
+	}
 	return dialogue.Customer{ID: pick(own.ID, pick(base.ID, "12345")), Name: pick(own.Name, base.Name),
-		Language: speech.Language(pick(own.Language, base.Language)), Segment: pick(own.Segment, base.Segment), Vars: vars}
+		Language: speech.Language(pick(own.Language, base.Language)), Segment: pick(own.Segment, base.Segment), Vars: vars, History: s.history(history)}
+}
+
+func (s *Suite) history(list []Past) []dialogue.Past {
+	var out []dialogue.Past
+	for _, h := range list {
+		out = append(out, dialogue.Past{At: s.now.AddDate(0, 0, -h.Days), Script: h.Script, Disposition: campaign.Disposition(h.Disposition), Tags: h.Tags, Slots: h.Slots})
+	}
+	return out
 }
 
 // Result is what became of one conversation.
