@@ -27,6 +27,7 @@ import (
 type library struct {
 	store   *store.Store
 	tenant  string
+	shared  *dialogue.Library    // lexicons and parts that scripts use
 	courses *recommend.Catalogue // of the shipped scripts, or the operator's own
 
 	mu       sync.Mutex
@@ -36,7 +37,10 @@ type library struct {
 
 func newLibrary(ctx context.Context, st *store.Store, tenant string, c config.Scripts, log *slog.Logger) (*library, error) {
 	l := &library{store: st, tenant: tenant, compiled: map[string]*dialogue.Script{}}
-	var err error
+	err := l.readShared(c.Dir)
+	if err != nil {
+		return nil, err
+	}
 	if l.courses, err = recommend.Shipped(); err != nil {
 		return nil, err
 	}
@@ -62,6 +66,38 @@ func newLibrary(ctx context.Context, st *store.Store, tenant string, c config.Sc
 // coursesFile in the folder of scripts is the operator's catalogue of courses.
 const coursesFile = "courses.yaml"
 
+// readShared reads the lexicons and parts that scripts use: the shipped ones,
+// and those of the operator's folder, which go before them.
+func (l *library) readShared(dir string) error {
+	files, err := scripts.Shared()
+	if err != nil {
+		return err
+	}
+	own := map[string][]byte{}
+	if dir != "" {
+		err = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+			if err != nil || d.IsDir() || !dialogue.Shared(path) {
+				return err
+			}
+			own[path], err = os.ReadFile(path) //nolint:gosec // the operator's own folder, read at start
+			return err
+		})
+		if err != nil {
+			return fmt.Errorf("scripts.dir: %w", err)
+		}
+	}
+	shipped, err := dialogue.NewLibrary(files)
+	if err != nil {
+		return err
+	}
+	mine, err := dialogue.NewLibrary(own)
+	if err != nil {
+		return err
+	}
+	l.shared = shipped.With(mine)
+	return nil
+}
+
 // importDir takes every script of a folder, and the catalogue of courses. One
 // that does not compile is reported and left out: its published version, if
 // any, stays in force.
@@ -70,7 +106,7 @@ func (l *library) importDir(ctx context.Context, dir string, log *slog.Logger) e
 		if err != nil {
 			return fmt.Errorf("scripts.dir: %w", err)
 		}
-		if d.IsDir() || filepath.Ext(path) != ".yaml" || strings.HasSuffix(path, ".test.yaml") {
+		if d.IsDir() || filepath.Ext(path) != ".yaml" || strings.HasSuffix(path, ".test.yaml") || dialogue.Shared(path) {
 			return nil
 		}
 		src, err := os.ReadFile(path) //nolint:gosec // the operator's own folder, read at start
@@ -92,13 +128,13 @@ func (l *library) importDir(ctx context.Context, dir string, log *slog.Logger) e
 }
 
 func (l *library) add(ctx context.Context, path string, src []byte, by string) error {
-	sc, err := dialogue.Compile(path, src)
+	sc, err := l.shared.Compile(path, src)
 	if err != nil {
 		return err
 	}
 	info := sc.Info()
 	before := l.before(ctx, info)
-	if err := l.store.SaveScript(ctx, l.tenant, info.ID, info.Version, src, by); err != nil {
+	if err := l.store.SaveScript(ctx, l.tenant, info.ID, info.Version, sc.Source(), by); err != nil {
 		return fmt.Errorf("script %s cannot be stored: %w", info.ID, err)
 	}
 	l.mu.Lock()
@@ -115,7 +151,7 @@ func (l *library) before(ctx context.Context, info dialogue.Info) *dialogue.Scri
 	if err != nil || version == info.Version {
 		return nil
 	}
-	sc, err := dialogue.Compile(info.ID+".yaml", src)
+	sc, err := l.shared.Compile(info.ID+".yaml", src)
 	if err != nil {
 		return nil
 	}
@@ -153,7 +189,7 @@ func (l *library) current(ctx context.Context, tenant, id string) (*dialogue.Scr
 	if sc != nil {
 		return sc, nil
 	}
-	if sc, err = dialogue.Compile(id+".yaml", src); err != nil {
+	if sc, err = l.shared.Compile(id+".yaml", src); err != nil {
 		return nil, fmt.Errorf("published script %s does not compile any more: %w", id, err)
 	}
 	l.mu.Lock()
