@@ -144,6 +144,8 @@ type ContactFacts struct {
 	Reason string
 	DueAt  time.Time
 	Tries  int
+	// Live says that an attempt is under way, other than the act that is judged.
+	Live bool
 }
 
 // TaskFacts are the task's state.

@@ -1,0 +1,90 @@
+package compliance
+
+import (
+	"strconv"
+	"strings"
+	"time"
+
+	"ringmaster/internal/phone"
+)
+
+// CallerIDs shows only numbers that the registry types as fit for the channel
+// on the trunk that carries the act. It is never guessed: what is not
+// registered is refused.
+type CallerIDs struct{ Set *Set }
+
+func (CallerIDs) name() string { return "caller_id" }
+
+func (r CallerIDs) laws() *Set      { return r.Set }
+func (r CallerIDs) version() string { return r.Set.Version() }
+
+// Check compares the registration with the act. Towards a lab extension a
+// number needs none, unless it is of a sort that is no voice caller ID.
+func (r CallerIDs) Check(now time.Time, a Act, f Facts) Verdict { return check(r, now, a, f) }
+
+func (r CallerIDs) judge(now time.Time, a *Act, f *Facts) ruling {
+	reg := f.CallerID
+	typed, known := r.Set.TypeOf(a.CallerID)
+	if reg == nil {
+		switch {
+		case a.Lab && (a.CallerID.IsZero() || !known || typed.Voice || a.Channel != Voice):
+			return allowed
+		case a.CallerID.IsZero():
+			return refused("caller_id_missing")
+		case known && a.Channel == Voice && !typed.Voice:
+			return refused("caller_id_sms_only")
+		}
+		return refused("caller_id_unregistered")
+	}
+	switch {
+	case a.CallerID.IsZero():
+		return refused("caller_id_missing")
+	case reg.Trunk != a.Trunk:
+		return refused("caller_id_other_trunk")
+	case reg.State != "" && reg.State != "active":
+		return refused("caller_id_suspended")
+	case a.Channel == Voice && !reg.Voice:
+		return refused("caller_id_sms_only")
+	case a.Channel == SMS && !reg.SMS:
+		return refused("caller_id_voice_only")
+	case reg.Type != "" && known && reg.Type != typed.Type:
+		return refused("caller_id_mistyped")
+	case known && typed.Licence && strings.TrimSpace(reg.Licence) == "":
+		return refused("caller_id_licence_missing")
+	case !a.Lab && reg.Region != "" && reg.Region != a.region():
+		return refused("caller_id_other_region")
+	case reg.DailyCap > 0 && reg.UsedToday >= reg.DailyCap && (reg.Resets.IsZero() || now.Before(reg.Resets)):
+		return waiting("caller_id_daily_cap", reg.Resets)
+	}
+	return allowed
+}
+
+func (r CallerIDs) inputs(_ time.Time, a *Act, f *Facts, _ ruling) map[string]string {
+	m := map[string]string{"caller_id": a.CallerID.Masked(), "trunk": a.Trunk, "channel": string(a.Channel), "registered": "no"}
+	if t, ok := r.Set.TypeOf(a.CallerID); ok {
+		m["prefix"], m["type"] = t.Prefix, t.Type
+	}
+	if reg := f.CallerID; reg != nil {
+		m["registered"], m["registered_trunk"], m["voice"], m["sms"] = "yes", reg.Trunk, strconv.FormatBool(reg.Voice), strconv.FormatBool(reg.SMS)
+		if reg.DailyCap > 0 {
+			m["used"], m["daily_cap"] = strconv.Itoa(reg.UsedToday), strconv.Itoa(reg.DailyCap)
+		}
+	}
+	return m
+}
+
+// TypeOf types a short caller ID by its first digits (106x an SMS port, 950
+// a call centre, ...), as the jurisdiction files say. Numbers with a country
+// code are typed by the numbering plan and not here.
+func (s *Set) TypeOf(n phone.Number) (NumberRange, bool) {
+	if n.Type() != "short" || n.IsZero() {
+		return NumberRange{}, false
+	}
+	digits := n.Reveal()
+	for _, r := range s.ranges { // longest prefix first
+		if strings.HasPrefix(digits, r.Prefix) {
+			return r, true
+		}
+	}
+	return NumberRange{}, false
+}
