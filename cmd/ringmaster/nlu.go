@@ -17,7 +17,7 @@ import (
 
 func nluCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "nlu", Short: "language understanding: train and measure"}
-	cmd.AddCommand(nluEvalCommand())
+	cmd.AddCommand(nluEvalCommand(), nluReportCommand())
 	return cmd
 }
 

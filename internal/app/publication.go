@@ -186,7 +186,11 @@ func compileFile(path string) (*dialogue.Script, error) {
 	if err != nil {
 		return nil, err
 	}
-	return dialogue.Compile(path, src)
+	var l library // the shipped lexicons and parts, and those beside the file
+	if err := l.readShared(filepath.Dir(path)); err != nil {
+		return nil, err
+	}
+	return l.shared.Compile(path, src)
 }
 
 // publishedScript is the version of a script that is published in the
