@@ -26,11 +26,14 @@ var allowed = map[string]string{
 	"internal/pacing":     "",
 	"internal/recommend":  "",
 	"internal/redact":     "",
+	"internal/label":      "internal/audio",
 	"internal/turn":       "internal/audio",
 	"internal/amd":        "internal/audio internal/turn",
 	"internal/dialogue":   "internal/campaign internal/nlu internal/phone internal/speech",
 
 	"internal/dialogue/rehearse": "internal/campaign internal/dialogue internal/nlu internal/speech",
+
+	"internal/compliance/ledger": "internal/compliance",
 
 	"internal/nlu/classify": "",
 	"internal/nlu/opinion":  "internal/nlu",
@@ -45,7 +48,7 @@ var allowed = map[string]string{
 	"internal/pbx/pbxtest":         "internal/audio internal/mailbox internal/pbx internal/phone internal/lab/twin/callee",
 	"internal/speech/speechtest":   "internal/audio internal/speech",
 	"internal/nlu/nlutest":         "internal/nlu internal/speech",
-	"internal/scheduler/storetest": "internal/api internal/campaign internal/outbox internal/phone internal/scheduler internal/speech",
+	"internal/scheduler/storetest": "internal/api internal/campaign internal/compliance internal/outbox internal/phone internal/scheduler internal/speech",
 	"internal/turn/turntest":       "internal/audio internal/turn",
 
 	// Adapters speak foreign protocols and decide nothing.
@@ -61,7 +64,7 @@ var allowed = map[string]string{
 	"adapter/nlu/remote":           "internal/nlu internal/nlu/opinion",
 	"adapter/nlu/bert":             "adapter/nlu/remote internal/nlu",
 	"adapter/nlu/openai":           "adapter/nlu/remote internal/nlu",
-	"adapter/store":                "internal/api internal/campaign internal/outbox internal/phone internal/scheduler internal/speech",
+	"adapter/store":                "internal/api internal/campaign internal/compliance internal/compliance/ledger internal/outbox internal/phone internal/scheduler internal/speech",
 	"adapter/archive/local":        "internal/audio internal/call internal/campaign",
 	"adapter/webhook":              "internal/outbox",
 
