@@ -108,7 +108,7 @@ func wholeCall(ctx context.Context, s *Store, owner string, epoch int64) error {
 		return fmt.Errorf("claimed %d: %w", len(as), err)
 	}
 	a := as[0]
-	if err := s.Place(ctx, a.Fence, campaign.Placement{PBX: "p", ScriptVersion: "v1"}, scheduler.Budget{PerDay: 1_000_000}, time.Now()); err != nil {
+	if err := s.Place(ctx, a.Fence, campaign.Placement{PBX: "p", ScriptVersion: "v1"}, actOf(a), allowed, time.Now()); err != nil {
 		return err
 	}
 	if err := s.Checkpoint(ctx, a.Fence, 1, []scheduler.InputRecord{{Kind: "answered", Data: []byte("{}")}}); err != nil {

@@ -10,6 +10,7 @@ import (
 
 	"ringmaster/internal/api"
 	"ringmaster/internal/campaign"
+	"ringmaster/internal/compliance"
 )
 
 var _ api.Store = (*Store)(nil)
@@ -101,7 +102,7 @@ func (s *Store) insertContact(tx *gorm.DB, c api.NewContact) (campaign.Contact, 
 	row := contactRow{
 		TenantID: c.Tenant, ID: binID(c.ID), TaskID: t.ID, PersonID: p.ID, Pool: t.Pool, State: string(state), ClaimRank: -c.Priority, DueAt: at(c.DueAt),
 		Reason: clip(c.Reason, 255), CallTime: clip(c.CallTime, 64), CallZone: clip(c.CallZone, 64), Ref: clip(c.Ref, 256),
-		CreatedAt: at(orNow(c.CreatedAt)), UpdatedAt: at(time.Now()),
+		Path: clip(defaulted(c.Path, string(compliance.PathTask)), 16), CreatedAt: at(orNow(c.CreatedAt)), UpdatedAt: at(time.Now()),
 	}
 	if row.DueAt == 0 {
 		row.DueAt = row.CreatedAt

@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 
 	"ringmaster/internal/campaign"
+	"ringmaster/internal/compliance"
 	"ringmaster/internal/phone"
 	"ringmaster/internal/speech"
 )
@@ -49,8 +50,16 @@ func (r contactRow) contact(script, customer string) campaign.Contact {
 	return campaign.Contact{
 		ID: uuid.UUID(r.ID), Tenant: r.TenantID, Task: uuid.UUID(r.TaskID), Person: uuid.UUID(r.PersonID), Script: script, Customer: customer, State: state,
 		Reason: r.Reason, DueAt: r.DueAt.Time(), CallTime: r.CallTime, CallZone: r.CallZone, Priority: -r.ClaimRank, Tries: r.Tries,
-		Ref: r.Ref, CreatedAt: r.CreatedAt.Time(), UpdatedAt: r.UpdatedAt.Time(),
+		Path: pathOf(r.Path), AskedAt: r.AskedAt.Time(), Ref: r.Ref, CreatedAt: r.CreatedAt.Time(), UpdatedAt: r.UpdatedAt.Time(),
 	}
+}
+
+// pathOf leaves the usual path out.
+func pathOf(p string) string {
+	if p == string(compliance.PathTask) {
+		return ""
+	}
+	return p
 }
 
 func (r personRow) person(n phone.Number) (campaign.Person, error) {

@@ -116,7 +116,7 @@ func crashWorker(ctx context.Context, s *Store, owner string, finished, troubles
 			time.Sleep(10 * time.Millisecond)
 		}
 		for _, a := range as {
-			if err := s.Place(ctx, a.Fence, campaign.Placement{PBX: "p"}, scheduler.Budget{PerDay: 1}, time.Now()); err != nil {
+			if err := s.Place(ctx, a.Fence, campaign.Placement{PBX: "p"}, actOf(a), capped(1, 1), time.Now()); err != nil {
 				troubles.Add(1)
 				insist(func() error {
 					err := s.Unplace(ctx, a.Fence, time.Now(), "place failed")

@@ -60,13 +60,18 @@ func (k *keyring) seal(tenant string, n phone.Number) ([]byte, error) {
 	if n.IsZero() {
 		return nil, nil
 	}
+	return k.sealBytes(tenant, []byte(n.Reveal()))
+}
+
+// sealBytes seals for a context that is authenticated with it: the tenant, for numbers.
+func (k *keyring) sealBytes(context string, plain []byte) ([]byte, error) {
 	head := make([]byte, 1+keyIDLen+nonceLen)
 	head[0] = sealVersion
 	copy(head[1:], k.current[:])
 	if _, err := rand.Read(head[1+keyIDLen:]); err != nil {
 		return nil, err
 	}
-	return k.keys[k.current].Seal(head, head[1+keyIDLen:], []byte(n.Reveal()), aad(tenant, head)), nil
+	return k.keys[k.current].Seal(head, head[1+keyIDLen:], plain, aad(context, head)), nil
 }
 
 // open gives the number back; no bytes are no number.
@@ -74,23 +79,31 @@ func (k *keyring) open(tenant string, sealed []byte) (phone.Number, error) {
 	if len(sealed) == 0 {
 		return phone.Number{}, nil
 	}
-	if len(sealed) < 1+keyIDLen+nonceLen+1 || sealed[0] != sealVersion {
-		return phone.Number{}, fmt.Errorf("%w: it has no known form", ErrSealed)
-	}
-	aead, ok := k.keys[keyID(sealed[1:1+keyIDLen])]
-	if !ok {
-		return phone.Number{}, fmt.Errorf("%w: key %x is not there", ErrSealed, sealed[1:1+keyIDLen])
-	}
-	head := sealed[:1+keyIDLen+nonceLen]
-	plain, err := aead.Open(nil, head[1+keyIDLen:], sealed[len(head):], aad(tenant, head))
+	plain, err := k.openBytes(tenant, sealed)
 	if err != nil {
-		return phone.Number{}, fmt.Errorf("%w: it was altered or belongs to another tenant", ErrSealed)
+		return phone.Number{}, err
 	}
 	n, err := phone.Restore(string(plain))
 	if err != nil {
 		return phone.Number{}, fmt.Errorf("%w: %w", ErrSealed, err)
 	}
 	return n, nil
+}
+
+func (k *keyring) openBytes(context string, sealed []byte) ([]byte, error) {
+	if len(sealed) < 1+keyIDLen+nonceLen+1 || sealed[0] != sealVersion {
+		return nil, fmt.Errorf("%w: it has no known form", ErrSealed)
+	}
+	aead, ok := k.keys[keyID(sealed[1:1+keyIDLen])]
+	if !ok {
+		return nil, fmt.Errorf("%w: key %x is not there", ErrSealed, sealed[1:1+keyIDLen])
+	}
+	head := sealed[:1+keyIDLen+nonceLen]
+	plain, err := aead.Open(nil, head[1+keyIDLen:], sealed[len(head):], aad(context, head))
+	if err != nil {
+		return nil, fmt.Errorf("%w: it was altered or belongs to another tenant", ErrSealed)
+	}
+	return plain, nil
 }
 
 func aad(tenant string, head []byte) []byte {

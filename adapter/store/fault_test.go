@@ -14,7 +14,6 @@ import (
 	"ringmaster/internal/api"
 	"ringmaster/internal/campaign"
 	"ringmaster/internal/phone"
-	"ringmaster/internal/scheduler"
 	"ringmaster/internal/scheduler/storetest"
 )
 
@@ -112,7 +111,7 @@ func TestDeadlockIsRetried(t *testing.T) {
 		execute(t, tx, "SELECT id FROM task_contact WHERE tenant_id = 'acme' AND id = ? FOR UPDATE", binID(a.Contact.ID))
 		done := make(chan error, 1)
 		go func() {
-			done <- s.Place(context.Background(), a.Fence, campaign.Placement{PBX: "p"}, scheduler.Budget{}, time.Now())
+			done <- s.Place(context.Background(), a.Fence, campaign.Placement{PBX: "p"}, actOf(a), allowed, time.Now())
 		}()
 		waitForLock(t, s, done)
 		execute(t, tx, "SELECT id FROM attempt WHERE id = ? FOR UPDATE", binID(a.ID))
@@ -181,7 +180,7 @@ func TestLockTimeoutIsRetried(t *testing.T) {
 	tx := rawTx(t, s)
 	execute(t, tx, "SELECT id FROM attempt WHERE id = ? FOR UPDATE", binID(a.ID))
 	time.AfterFunc(3500*time.Millisecond, func() { _ = tx.Rollback() })
-	if err := s.Place(t.Context(), a.Fence, campaign.Placement{PBX: "p"}, scheduler.Budget{}, time.Now()); err != nil {
+	if err := s.Place(t.Context(), a.Fence, campaign.Placement{PBX: "p"}, actOf(a), allowed, time.Now()); err != nil {
 		t.Errorf("place: %v", err)
 	}
 	if s.Stats().Conflicts == 0 {
@@ -219,7 +218,7 @@ func TestStall(t *testing.T) {
 			return err
 		},
 		"place": func(ctx context.Context) error {
-			return s.Place(ctx, a.Fence, campaign.Placement{}, scheduler.Budget{}, time.Now())
+			return s.Place(ctx, a.Fence, campaign.Placement{}, actOf(a), allowed, time.Now())
 		},
 		"lease": func(ctx context.Context) error {
 			_, err := s.Outbox().Lease(ctx, "w", 1, time.Minute)
@@ -249,7 +248,7 @@ func TestStall(t *testing.T) {
 	p.resume()
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	if err := s.Place(ctx, a.Fence, campaign.Placement{PBX: "p"}, scheduler.Budget{}, time.Now()); err != nil {
+	if err := s.Place(ctx, a.Fence, campaign.Placement{PBX: "p"}, actOf(a), allowed, time.Now()); err != nil {
 		t.Errorf("after the stall: %v", err)
 	}
 }
@@ -265,7 +264,7 @@ func TestStallAtCommit(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
 	began := time.Now()
-	err := s.Place(ctx, a.Fence, campaign.Placement{PBX: "p"}, scheduler.Budget{}, time.Now())
+	err := s.Place(ctx, a.Fence, campaign.Placement{PBX: "p"}, actOf(a), allowed, time.Now())
 	if !errors.Is(err, ErrUnknownCommit) || time.Since(began) > 2*time.Second {
 		t.Errorf("after %s: %v", time.Since(began), err)
 	}

@@ -10,6 +10,7 @@ import (
 	"gorm.io/gorm/clause"
 
 	"ringmaster/internal/campaign"
+	"ringmaster/internal/compliance"
 	"ringmaster/internal/scheduler"
 )
 
@@ -71,6 +72,9 @@ func (s *Store) Finish(ctx context.Context, f campaign.Fence, o campaign.Outcome
 		if err := s.optOut(tx, a, o); err != nil {
 			return err
 		}
+		if err := account(tx, a, o); err != nil {
+			return err
+		}
 		return s.enqueue(tx, a.TenantID, msgs)
 	})
 }
@@ -89,7 +93,10 @@ func next(tx *gorm.DB, c contactRow, o campaign.Outcome) error {
 	}
 	set := map[string]any{"state": string(campaign.Done), "reason": clip(string(o.Disposition), 255)}
 	if !o.NextTry.IsZero() && o.OptOut == nil {
-		set["state"], set["due_at"] = string(campaign.Scheduled), at(o.NextTry)
+		set["state"], set["due_at"], set["path"] = string(campaign.Scheduled), at(o.NextTry), string(compliance.PathTask)
+		if !o.CallbackAt.IsZero() && o.CallbackAt.Equal(o.NextTry) {
+			set["path"], set["asked_at"] = string(compliance.PathCallback), at(o.CallbackAt)
+		}
 	}
 	return settle(tx, c, set)
 }
@@ -100,7 +107,7 @@ func (s *Store) optOut(tx *gorm.DB, a attemptRow, o campaign.Outcome) error {
 		return nil
 	}
 	e := dncRow{
-		TenantID: a.TenantID, Layer: layerTenant, TaskID: []byte{}, Reason: clip(o.OptOut.Reason, 255), Words: clip(o.OptOut.Words, 1024), AttemptID: a.ID,
+		TenantID: a.TenantID, Layer: string(compliance.LayerTenant), TaskID: []byte{}, Reason: clip(o.OptOut.Reason, 255), Words: clip(o.OptOut.Words, 1024), AttemptID: a.ID,
 	}
 	var n numberRow
 	if err := tx.Where("tenant_id = ? AND id = ?", a.TenantID, a.NumberID).Take(&n).Error; err != nil {

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"crypto/ed25519"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -26,6 +27,7 @@ type Config struct {
 	NumberKey []byte   // 32 bytes: HMAC-SHA-256 key by which numbers are found; changing it makes every stored number unfindable
 	Crypt     []byte   // 32 bytes: AES-256 key that numbers are sealed with
 	OldCrypt  [][]byte // earlier keys, still able to open
+	LedgerKey []byte   // 32 bytes: seed of the Ed25519 key that signs checkpoints; nil = one derived from NumberKey
 
 	MaxConns int           // connections at most; 0 = 16
 	RetryFor time.Duration // how long lock conflicts and lost connections are retried within one method; 0 = 5 s (SQLite: 15 s)
@@ -42,6 +44,8 @@ type Store struct {
 	retryFor time.Duration
 	lockFile string // SQLite: held while migrating
 	counters counters
+	signer   ed25519.PrivateKey
+	seals    seals
 
 	beforeCommit func(tx *gorm.DB) // tests: break things here
 }
@@ -64,6 +68,10 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
+	signer, err := ledgerKey(c)
+	if err != nil {
+		return nil, err
+	}
 	c.MaxConns = defaulted(c.MaxConns, 16)
 	if c.Dialect == SQLite { // its lock has no queue: who comes back often gets it
 		c.RetryFor = defaulted(c.RetryFor, 15*time.Second)
@@ -73,7 +81,7 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 	if c.Log == nil {
 		c.Log = slog.Default()
 	}
-	s := &Store{keys: keys, log: c.Log, retryFor: c.RetryFor}
+	s := &Store{keys: keys, log: c.Log, retryFor: c.RetryFor, signer: signer}
 	switch c.Dialect {
 	case MySQL:
 		err = s.openMySQL(c)

@@ -1,16 +1,16 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"time"
 
 	"github.com/google/uuid"
 	"gorm.io/gorm"
-	"gorm.io/gorm/clause"
 
 	"ringmaster/internal/campaign"
-	"ringmaster/internal/phone"
+	"ringmaster/internal/compliance"
 	"ringmaster/internal/scheduler"
 )
 
@@ -69,7 +69,12 @@ func settle(tx *gorm.DB, c contactRow, set map[string]any) error {
 }
 
 // Place implements scheduler.Store.
-func (s *Store) Place(ctx context.Context, f campaign.Fence, p campaign.Placement, b scheduler.Budget, now time.Time) error {
+func (s *Store) Place(ctx context.Context, f campaign.Fence, p campaign.Placement, act compliance.Act, judge compliance.Judge, now time.Time) error {
+	sub, err := s.subjectOf(act)
+	if err != nil {
+		return fmt.Errorf("%w: %w", scheduler.ErrForeignAct, err)
+	}
+	now = now.Truncate(time.Microsecond)
 	return s.write(ctx, became(f, campaign.AttemptPlaced), func(tx *gorm.DB) error {
 		a, err := held(tx, f, campaign.AttemptClaimed)
 		if err != nil {
@@ -79,10 +84,19 @@ func (s *Store) Place(ctx context.Context, f campaign.Fence, p campaign.Placemen
 		if err != nil {
 			return err
 		}
-		if err := mayStillBeCalled(tx, s, a, c); err != nil {
+		t, err := mayStillBeCalled(tx, a, c, sub)
+		if err != nil {
 			return err
 		}
-		if err := consume(tx, a, b, now); err != nil {
+		leaf, err := s.consume(tx, spending{
+			id: a.ID, subject: sub, act: act, judge: judge, now: now, path: string(act.Path), purpose: t.Purpose, open: true,
+			situation: func(f *compliance.Facts) (err error) {
+				f.Contact = c.facts()
+				f.Task, err = t.facts()
+				return err
+			},
+		})
+		if err != nil {
 			return err
 		}
 		caller, err := s.keys.seal(a.TenantID, p.CallerID)
@@ -91,7 +105,7 @@ func (s *Store) Place(ctx context.Context, f campaign.Fence, p campaign.Placemen
 		}
 		if err := alter(tx, a, map[string]any{
 			"state": string(campaign.AttemptPlaced), "placed_at": at(now), "pbx": p.PBX, "trunk": p.Trunk, "caller_id": caller,
-			"script_version": p.ScriptVersion, "permit": p.Permit,
+			"script_version": p.ScriptVersion, "permit": leaf[:],
 		}); err != nil {
 			return err
 		}
@@ -102,64 +116,27 @@ func (s *Store) Place(ctx context.Context, f campaign.Fence, p campaign.Placemen
 	})
 }
 
-// mayStillBeCalled looks again at what can have changed since the claim.
-func mayStillBeCalled(tx *gorm.DB, s *Store, a attemptRow, c contactRow) error {
-	if c.State != string(campaign.Claimed) {
-		return fmt.Errorf("%w (contact is %s)", scheduler.ErrWithdrawn, c.State)
-	}
+// mayStillBeCalled looks again at the contact and its task, and that the act is the attempt's own.
+func mayStillBeCalled(tx *gorm.DB, a attemptRow, c contactRow, sub subject) (taskRow, error) {
 	var t taskRow
+	if c.State != string(campaign.Claimed) {
+		return t, fmt.Errorf("%w (contact is %s)", scheduler.ErrWithdrawn, c.State)
+	}
 	if err := tx.Where("tenant_id = ? AND id = ?", a.TenantID, a.TaskID).Take(&t).Error; err != nil {
-		return err
+		return t, err
 	}
 	if t.State != string(campaign.TaskRunning) {
-		return fmt.Errorf("%w (task is %s)", scheduler.ErrWithdrawn, t.State)
+		return t, fmt.Errorf("%w (task is %s)", scheduler.ErrHalted, t.State)
 	}
-	var n numberRow
-	if err := tx.Where("tenant_id = ? AND id = ?", a.TenantID, a.NumberID).Take(&n).Error; err != nil {
-		return err
+	var hmac []hash32
+	if err := tx.Model(&numberRow{}).Where("tenant_id = ? AND id = ?", a.TenantID, a.NumberID).Pluck("hmac", &hmac).Error; err != nil {
+		return t, err
 	}
-	why, err := s.blockedBy(tx, a.TenantID, a.PersonID, n.HMAC[:], a.TaskID)
-	if err != nil {
-		return err
+	same := len(hmac) == 1 && bytes.Equal(hmac[0][:], sub.number)
+	if !same || sub.tenant != a.TenantID || sub.person != a.PersonID || sub.contact != a.ContactID || sub.task != a.TaskID {
+		return t, fmt.Errorf("%w (attempt %s)", scheduler.ErrForeignAct, uuid.UUID(a.ID))
 	}
-	if why != "" {
-		return fmt.Errorf("%w (%s)", scheduler.ErrOptedOut, why)
-	}
-	return nil
-}
-
-// consume locks the person's budget row, counts and consumes one attempt.
-func consume(tx *gorm.DB, a attemptRow, b scheduler.Budget, now time.Time) error {
-	var row budgetRow
-	subject := a.PersonID[:]
-	err := locked(tx).Where("tenant_id = ? AND kind = ? AND subject = ?", a.TenantID, kindPerson, subject).Take(&row).Error
-	if notFound(err) {
-		if err := tx.Clauses(clause.OnConflict{DoNothing: true}).
-			Create(&budgetRow{TenantID: a.TenantID, Kind: kindPerson, Subject: subject, UpdatedAt: at(now)}).Error; err != nil {
-			return err
-		}
-		err = locked(tx).Where("tenant_id = ? AND kind = ? AND subject = ?", a.TenantID, kindPerson, subject).Take(&row).Error
-	}
-	if err != nil {
-		return err
-	}
-	for _, w := range []struct {
-		cap  int
-		span time.Duration
-	}{{b.PerDay, 24 * time.Hour}, {b.PerWeek, 7 * 24 * time.Hour}} {
-		if w.cap <= 0 {
-			continue
-		}
-		var used int64
-		if err := tx.Model(&budgetEntryRow{}).Where("tenant_id = ? AND person_id = ? AND at > ? AND returned_at IS NULL",
-			a.TenantID, a.PersonID, at(now.Add(-w.span))).Count(&used).Error; err != nil {
-			return err
-		}
-		if used >= int64(w.cap) {
-			return fmt.Errorf("%w (%d of %d within %s)", scheduler.ErrBudget, used, w.cap, w.span)
-		}
-	}
-	return tx.Create(&budgetEntryRow{TenantID: a.TenantID, PersonID: a.PersonID, RefID: a.ID, Channel: "voice", Path: "task", At: at(now)}).Error
+	return t, nil
 }
 
 // Unplace implements scheduler.Store.
@@ -169,12 +146,10 @@ func (s *Store) Unplace(ctx context.Context, f campaign.Fence, due time.Time, wh
 		if err != nil {
 			return err
 		}
-		res := tx.Model(&budgetEntryRow{}).Where("tenant_id = ? AND person_id = ? AND ref_id = ? AND returned_at IS NULL",
-			a.TenantID, a.PersonID, a.ID).Updates(map[string]any{"returned_at": at(time.Now())})
-		if err := exactly(1, res, errAgain); err != nil {
+		if err := giveBack(tx, a, due, why); err != nil {
 			return err
 		}
-		return giveBack(tx, a, due, why)
+		return s.refund(tx, a, why)
 	})
 }
 
@@ -235,15 +210,4 @@ func (s *Store) Refuse(ctx context.Context, f campaign.Fence, state campaign.Con
 		}
 		return s.enqueue(tx, a.TenantID, msgs)
 	})
-}
-
-// BlockedBy implements scheduler.Store: the layer that blocks and its reason, such as "dnc_tenant: stop_word".
-func (s *Store) BlockedBy(ctx context.Context, tenant string, person uuid.UUID, n phone.Number) (string, error) {
-	var subject []byte
-	if !n.IsZero() {
-		fp := s.keys.fingerprint(n)
-		subject = fp[:]
-	}
-	why, err := s.blockedBy(s.read(ctx), tenant, binID(person), subject, binID{})
-	return why, clean(err)
 }

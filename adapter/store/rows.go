@@ -54,6 +54,7 @@ type taskRow struct {
 	Jurisdiction   string
 	State          string
 	Parked         bool
+	PausedReason   string
 	Trunk          string
 	CallerID       string
 	Pool           string
@@ -79,6 +80,8 @@ type contactRow struct {
 	CallZone  string
 	Tries     int
 	Ref       string
+	Path      string
+	AskedAt   instant
 	CreatedAt instant `gorm:"autoCreateTime:false"`
 	UpdatedAt instant `gorm:"autoUpdateTime:false"`
 }
@@ -260,6 +263,63 @@ type budgetEntryRow struct {
 	EndedAt    instant
 }
 
+// taskDayRow's Day counts from 1970 in UTC.
+type taskDayRow struct {
+	TenantID  string `gorm:"primaryKey"`
+	TaskID    binID  `gorm:"primaryKey"`
+	Day       int    `gorm:"primaryKey;autoIncrement:false"`
+	Answered  int
+	Abandoned int
+}
+
+// callerUseRow's Hour counts from 1970.
+type callerUseRow struct {
+	TenantID string `gorm:"primaryKey"`
+	CallerID binID  `gorm:"primaryKey"`
+	Hour     int    `gorm:"primaryKey;autoIncrement:false"`
+	Used     int
+}
+
+// permitRow is a record of the ledger; BlockSeq and Pos are nil until it is sealed.
+type permitRow struct {
+	TenantID string `gorm:"primaryKey"`
+	ID       binID  `gorm:"primaryKey"`
+	Kind     string `gorm:"primaryKey"`
+	At       instant
+	Body     []byte
+	Leaf     hash32
+	BlockSeq *int64
+	Pos      *int
+}
+
+type blockRow struct {
+	TenantID  string `gorm:"primaryKey"`
+	Seq       int64  `gorm:"primaryKey;autoIncrement:false"`
+	Prev      hash32
+	Root      hash32
+	Records   int
+	At        instant
+	Hash      hash32
+	KeyID     string
+	Signature []byte
+}
+
+type headRow struct {
+	TenantID  string `gorm:"primaryKey"`
+	Seq       int64
+	Hash      hash32
+	UpdatedAt instant `gorm:"autoUpdateTime:false"`
+}
+
+// personKeyRow's Sealed is nil once the key was erased.
+type personKeyRow struct {
+	TenantID  string `gorm:"primaryKey"`
+	PersonID  binID  `gorm:"primaryKey"`
+	Sealed    []byte
+	CreatedAt instant `gorm:"autoCreateTime:false"`
+	ErasedAt  instant
+}
+
 type outboxRow struct {
 	TenantID    string `gorm:"primaryKey"`
 	ID          binID  `gorm:"primaryKey"`
@@ -316,6 +376,12 @@ func (recordingRow) TableName() string     { return "recording" }
 func (ticketRow) TableName() string        { return "ticket" }
 func (budgetRow) TableName() string        { return "budget" }
 func (budgetEntryRow) TableName() string   { return "budget_entry" }
+func (taskDayRow) TableName() string       { return "task_day" }
+func (callerUseRow) TableName() string     { return "caller_use" }
+func (permitRow) TableName() string        { return "permit" }
+func (blockRow) TableName() string         { return "ledger_block" }
+func (headRow) TableName() string          { return "ledger_head" }
+func (personKeyRow) TableName() string     { return "person_key" }
 func (outboxRow) TableName() string        { return "outbox" }
 func (idempotencyRow) TableName() string   { return "idempotency" }
 func (apiKeyRow) TableName() string        { return "api_key" }

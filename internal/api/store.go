@@ -34,6 +34,7 @@ type NewContact struct {
 	Reason     string
 	Priority   int
 	Ref        string
+	Path       string // campaign.Contact.Path: empty = task, manual
 	// IdempotencyKey and RequestHash make a repeat return the first contact.
 	IdempotencyKey string
 	RequestHash    [32]byte

@@ -18,14 +18,20 @@ import (
 	"ringmaster/internal/audio"
 	"ringmaster/internal/call"
 	"ringmaster/internal/campaign"
-	"ringmaster/internal/scheduler"
+	"ringmaster/internal/compliance"
 )
 
 // called takes a task through a whole call and returns its attempt.
 func (b *bed) called(o campaign.Outcome) campaign.Attempt {
 	b.Helper()
 	a := b.claimed()
-	b.must(b.store.Place(b.Context(), a.Fence, campaign.Placement{PBX: "main", Trunk: "carrier", ScriptVersion: "v1"}, scheduler.Budget{}, time.Now()))
+	act := compliance.Act{Channel: compliance.Voice, Path: compliance.PathTask, Tenant: a.Tenant, Person: a.Person.ID.String(), Contact: a.Contact.ID.String(),
+		Task: a.Task.ID.String(), Number: a.Person.Number, Purpose: a.Task.Purpose, DueAt: a.DueAt, Try: a.Try}
+	judge := func(time.Time, compliance.Facts) compliance.Judgement {
+		v := compliance.Verdict{Decision: compliance.Allow, Rule: "test"}
+		return compliance.Judgement{Verdict: v, Verdicts: []compliance.Verdict{v}, Version: "test"}
+	}
+	b.must(b.store.Place(b.Context(), a.Fence, campaign.Placement{PBX: "main", Trunk: "carrier", ScriptVersion: "v1"}, act, judge, time.Now()))
 	b.must(b.store.Finish(b.Context(), a.Fence, o, nil))
 	return a
 }
@@ -148,8 +154,9 @@ func TestOptOutKeepsTheNumberFromBeingDialled(t *testing.T) {
 	}
 	p, err := b.store.Person(t.Context(), tenant, "12345")
 	b.must(err)
-	if why, err := b.store.BlockedBy(t.Context(), tenant, p.ID, p.Number); err != nil || !strings.Contains(why, "asked") {
-		t.Errorf("blocked by %q, %v", why, err)
+	f, err := b.store.Facts(t.Context(), compliance.Act{Tenant: tenant, Person: p.ID.String(), Number: p.Number}, time.Now())
+	if err != nil || len(f.Blocks) == 0 || !strings.Contains(f.Blocks[0].Reason, "asked") {
+		t.Errorf("blocked by %+v, %v", f.Blocks, err)
 	}
 }
 

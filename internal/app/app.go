@@ -164,7 +164,7 @@ func (a *App) wire() error {
 	d := a.cfg.Dialling
 	a.scheduler = scheduler.New(scheduler.Config{
 		Owner: a.cfg.Controller.ID, Concurrency: d.Concurrency, CPS: pacing.CPS{Rate: d.CPS, Burst: max(1, int(d.CPS))},
-		Budget: scheduler.Budget{PerDay: d.PerDay, PerWeek: d.PerWeek}, Rules: a.rules(),
+		Rules: a.rules(),
 	}, a.store, a.caller, messages(a.cfg.Tenant.ID, names), a.log)
 	a.janitor = &janitor{app: a, every: 30 * time.Second, age: time.Minute}
 	a.metrics = newMetrics(a)
@@ -187,7 +187,8 @@ func (a *App) rules() compliance.Rules {
 	if len(regions) == 0 {
 		regions = []string{a.cfg.Tenant.Region}
 	}
-	return compliance.Rules{compliance.DoNotCall{}, compliance.TollFraud{Regions: regions}, compliance.Late{Grace: a.cfg.Dialling.Late}, a.hours}
+	d := a.cfg.Dialling
+	return compliance.Rules{stop{}, compliance.DoNotCall{}, compliance.TollFraud{Regions: regions}, compliance.Late{Grace: d.Late}, a.hours, attempts{d.PerDay, d.PerWeek}}
 }
 
 func (a *App) judgeHours(at time.Time, p campaign.Person, purpose campaign.Purpose) compliance.Verdict {

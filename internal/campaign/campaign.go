@@ -80,6 +80,10 @@ type Contact struct {
 	CallZone string // the zone that resolved it
 	Priority int
 	Tries    int
+	// Path is how the next try came about: callback, manual; empty = by its task.
+	Path string
+	// AskedAt is the moment that the person asked to be called back at; zero = none.
+	AskedAt time.Time
 	// Ref is the client's own words echoed in webhooks, at most 256 bytes.
 	Ref       string
 	CreatedAt time.Time

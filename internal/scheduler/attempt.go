@@ -27,19 +27,28 @@ func (s *Scheduler) attempt(ctx context.Context, a campaign.Attempt) {
 		s.refuse(ctx, a, campaign.Blocked, "cannot_prepare: "+err.Error())
 		return
 	}
-	if !s.gates(ctx, a, call) {
+	act := s.act(a, call)
+	judge := s.cfg.Rules.Judge(act)
+	if !s.gates(ctx, a, act, judge) {
 		call.Discard()
 		return
 	}
 	placement := call.Placement()
 	failpoint("before_place")
-	if err := s.store.Place(ctx, a.Fence, placement, s.cfg.Budget, time.Now()); err != nil {
+	if err := s.store.Place(ctx, a.Fence, placement, act, judge, time.Now()); err != nil {
 		call.Discard()
 		s.unplaced(ctx, a, err)
 		return
 	}
 	s.count(func(st *Stats) { st.Placed++ })
 	failpoint("placed")
+	if err := s.store.Seal(ctx, a.Tenant); err != nil { // no permit in the chain, no call
+		call.Discard()
+		s.storeError("seal", err)
+		s.takeBack(ctx, a, s.later(a), "ledger_unavailable")
+		return
+	}
+	failpoint("sealed")
 	a.Placed, a.PlacedAt = placement, time.Now()
 	inputs := newInputWriter(s.store, a.Fence, log)
 	outcome := call.Run(ctx, inputs)
@@ -49,49 +58,79 @@ func (s *Scheduler) attempt(ctx context.Context, a campaign.Attempt) {
 	failpoint("finished")
 }
 
-// gates re-checks everything however long ago the task was accepted.
-func (s *Scheduler) gates(ctx context.Context, a campaign.Attempt, call Call) bool {
-	blocked, err := s.store.BlockedBy(ctx, a.Tenant, a.Person.ID, a.Person.Number)
+// act is what is judged. What the attempt itself says of person, number and
+// time is not the caller's to say.
+func (s *Scheduler) act(a campaign.Attempt, call Call) compliance.Act {
+	act := call.Act()
+	act.Tenant, act.Person, act.Number = a.Tenant, a.Person.ID.String(), a.Person.Number
+	act.Contact, act.Task = a.Contact.ID.String(), a.Task.ID.String()
+	act.Purpose, act.LegalBasis, act.Jurisdiction = a.Task.Purpose, a.Task.LegalBasis, a.Task.Jurisdiction
+	act.Path, act.Try, act.DueAt = pathOf(a), a.Try, s.asked(a)
+	act.Needs = s.cfg.Rules.Needs(act)
+	return act
+}
+
+// pathOf says how the attempt came about.
+func pathOf(a campaign.Attempt) compliance.Path {
+	switch p := compliance.Path(a.Contact.Path); {
+	case p == compliance.PathCallback, p == compliance.PathManual:
+		return p
+	case a.Try > 1:
+		return compliance.PathRetry
+	}
+	return compliance.PathTask
+}
+
+// gates re-checks everything, however long ago the task was accepted, before
+// any lock is taken: what is refused here costs nobody a wait. Place asks the
+// same judge again.
+func (s *Scheduler) gates(ctx context.Context, a campaign.Attempt, act compliance.Act, judge compliance.Judge) bool {
+	now := time.Now()
+	facts, err := s.store.Facts(ctx, act, now)
 	if err != nil { // a gate that cannot be asked refuses, for now
-		s.storeError("do-not-call look-up", err)
+		s.storeError("facts", err)
 		s.postpone(ctx, a, s.later(a), "gate_unavailable")
 		return false
 	}
-	act := call.Act()
-	act.DueAt = s.asked(a, act.DueAt)
-	v := s.cfg.Rules.Check(time.Now(), act, compliance.Facts{Zone: a.Zone, BlockedBy: blocked})
-	switch v.Decision {
-	case compliance.Allow:
-		return true
-	case compliance.Wait:
+	j := judge(now, facts)
+	if j.Decision != compliance.Allow {
+		s.refused(ctx, a, j.Verdict)
+		return false
+	}
+	return true
+}
+
+// refused ends or puts off an attempt that the rules do not allow.
+func (s *Scheduler) refused(ctx context.Context, a campaign.Attempt, v compliance.Verdict) {
+	switch {
+	case v.Decision == compliance.Wait && v.Until.IsZero():
+		// Nobody knows until when: a button was pressed, a task is paused. It
+		// waits with it, and rule Late says when that was too long.
+		s.postpone(ctx, a, s.later(a), v.Reason)
+	case v.Decision == compliance.Wait && pathOf(a) == compliance.PathRetry:
+		s.postpone(ctx, a, v.Until, v.Reason)
+	case v.Decision == compliance.Wait, v.Rule == "late":
 		// A first call has a time that somebody asked for: another time would
 		// be a surprise. Only a retry moves to the next open window.
-		if a.Try > 1 && !v.Until.IsZero() {
-			s.postpone(ctx, a, v.Until, v.Reason)
-			return false
-		}
 		s.refuse(ctx, a, campaign.Expired, v.Reason)
 	default:
-		state := campaign.Blocked
-		if v.Rule == "late" {
-			state = campaign.Expired
-		}
-		s.refuse(ctx, a, state, v.Reason)
+		s.refuse(ctx, a, campaign.Blocked, v.Reason)
 	}
-	return false
 }
 
 // unplaced deals with a Place that did not happen.
 func (s *Scheduler) unplaced(ctx context.Context, a campaign.Attempt, err error) {
+	var no *RefusedError
 	switch {
-	case errors.Is(err, ErrOptedOut):
-		s.refuse(ctx, a, campaign.Blocked, "do_not_call")
+	case errors.As(err, &no):
+		s.refused(ctx, a, no.Verdict)
 	case errors.Is(err, ErrWithdrawn):
 		s.refuse(ctx, a, campaign.Cancelled, "cancelled")
-	case errors.Is(err, ErrBudget) && a.Try == 1: // another hour would be a surprise, as above
-		s.refuse(ctx, a, campaign.Expired, "contact_budget")
-	case errors.Is(err, ErrBudget):
-		s.postpone(ctx, a, time.Now().Add(time.Hour), "contact_budget")
+	case errors.Is(err, ErrHalted):
+		s.postpone(ctx, a, s.later(a), "task_halted")
+	case errors.Is(err, ErrForeignAct):
+		s.log.Error("attempt was judged as somebody else's", "attempt", a.ID, "err", err)
+		s.refuse(ctx, a, campaign.Blocked, "foreign_act")
 	case errors.Is(err, ErrFenced), errors.Is(err, ErrLate):
 		s.log.Warn("attempt was taken from this controller before it was placed", "attempt", a.ID, "err", err)
 	default:

@@ -124,6 +124,13 @@ func (b *bed) until(what string, ok func() bool) {
 	}
 }
 
+// place places a claimed attempt behind a scheduler's back.
+func (b *bed) place(ctx context.Context, a campaign.Attempt) error {
+	act := compliance.Act{Channel: compliance.Voice, Path: compliance.PathTask, Tenant: a.Tenant, Person: a.Person.ID.String(), Contact: a.Contact.ID.String(),
+		Task: a.Task.ID.String(), Number: a.Person.Number, Purpose: a.Task.Purpose, DueAt: a.DueAt, Try: a.Try}
+	return b.Place(ctx, a.Fence, campaign.Placement{PBX: "main"}, act, compliance.Rules{rule(allow)}.Judge(act), time.Now())
+}
+
 // caller is an exchange that does what the test says.
 type caller struct {
 	b       *bed
@@ -242,6 +249,22 @@ func (r rule) Check(now time.Time, a compliance.Act, f compliance.Facts) complia
 	return r(now, a, f)
 }
 
+// perDay allows so many calls of a person within 24 hours.
+func perDay(n int) compliance.Rules {
+	return compliance.Rules{rule(func(now time.Time, _ compliance.Act, f compliance.Facts) compliance.Verdict {
+		used := 0
+		for _, s := range f.Spent {
+			if s.SamePerson && now.Sub(s.At) < 24*time.Hour {
+				used++
+			}
+		}
+		if used >= n {
+			return compliance.Verdict{Decision: compliance.Wait, Rule: "caps", Reason: "contact_budget", Until: now.Add(time.Hour)}
+		}
+		return compliance.Verdict{Decision: compliance.Allow, Rule: "caps"}
+	})}
+}
+
 func allow(time.Time, compliance.Act, compliance.Facts) compliance.Verdict {
 	return compliance.Verdict{Decision: compliance.Allow}
 }
@@ -300,11 +323,18 @@ func (f *flaky) Finish(ctx context.Context, fe campaign.Fence, o campaign.Outcom
 	return f.Store.Finish(ctx, fe, o, m)
 }
 
-func (f *flaky) Place(ctx context.Context, fe campaign.Fence, p campaign.Placement, b scheduler.Budget, now time.Time) error {
+func (f *flaky) Place(ctx context.Context, fe campaign.Fence, p campaign.Placement, a compliance.Act, j compliance.Judge, now time.Time) error {
 	if err := f.fail("Place"); err != nil {
 		return err
 	}
-	return f.Store.Place(ctx, fe, p, b, now)
+	return f.Store.Place(ctx, fe, p, a, j, now)
+}
+
+func (f *flaky) Seal(ctx context.Context, tenant string) error {
+	if err := f.fail("Seal"); err != nil {
+		return err
+	}
+	return f.Store.Seal(ctx, tenant)
 }
 
 func (f *flaky) Claim(ctx context.Context, pool string, n int, fe campaign.Fence) ([]campaign.Attempt, error) {

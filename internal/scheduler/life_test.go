@@ -49,7 +49,7 @@ func TestOrphansOfDeadControllers(t *testing.T) {
 	as, err := b.Claim(ctx, "default", 6, campaign.Fence{Owner: "rm-1", Epoch: epoch})
 	b.must(err)
 	for _, a := range as[:4] {
-		b.must(b.Place(ctx, a.Fence, campaign.Placement{PBX: "main"}, scheduler.Budget{}, time.Now()))
+		b.must(b.place(ctx, a))
 	}
 	var asked atomic.Int64
 	c := &caller{b: b, adopt: func(a campaign.Attempt) (campaign.Outcome, error) {
@@ -93,7 +93,7 @@ func TestAQuietControllerIsDeadAfterItsTime(t *testing.T) {
 	b.must(err)
 	as, err := b.Claim(ctx, "default", 1, campaign.Fence{Owner: "rm-2", Epoch: epoch})
 	b.must(err)
-	b.must(b.Place(ctx, as[0].Fence, campaign.Placement{PBX: "main"}, scheduler.Budget{}, time.Now()))
+	b.must(b.place(ctx, as[0]))
 	c := &caller{b: b}
 	s, stop := b.start(scheduler.Config{Owner: "rm-1", Dead: 600 * time.Millisecond, Heartbeat: 100 * time.Millisecond}, b, c)
 	time.Sleep(250 * time.Millisecond)

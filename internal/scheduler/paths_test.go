@@ -91,7 +91,7 @@ func TestWhatTheExchangeNeverSawUsesNoTry(t *testing.T) {
 		}
 		return campaign.Outcome{Disposition: campaign.Completed, EndedAt: time.Now()}
 	}}
-	s, stop := b.start(scheduler.Config{Budget: scheduler.Budget{PerDay: 1}}, b, c)
+	s, stop := b.start(scheduler.Config{Rules: perDay(1)}, b, c)
 	b.until("the second attempt is finished", func() bool { return s.Stats().Finished == 1 })
 	b.must(stop())
 	rings := c.rings()
@@ -117,7 +117,7 @@ func TestNotNowIsGivenBackAndBudgetWaits(t *testing.T) {
 		}
 		return nil
 	}}
-	s, stop := b.start(scheduler.Config{Budget: scheduler.Budget{PerDay: 1}}, b, c)
+	s, stop := b.start(scheduler.Config{Rules: perDay(1)}, b, c)
 	b.until("it is given back", func() bool { return s.Stats().Postponed == 1 })
 	if got := b.contact(one.ID); got.State != campaign.Scheduled || !strings.Contains(got.Reason, "no line is free") || got.Tries != 0 {
 		t.Errorf("%+v", got)
@@ -255,7 +255,7 @@ func TestPlaceThatWasWrittenWithoutAnAnswerIsTakenBack(t *testing.T) {
 	ct := b.due(1, time.Now(), 0)
 	lost := &lostAnswer{Store: b}
 	c := &caller{b: b}
-	s, stop := b.start(scheduler.Config{Budget: scheduler.Budget{PerDay: 1}}, lost, c)
+	s, stop := b.start(scheduler.Config{Rules: perDay(1)}, lost, c)
 	b.until("it is taken back", func() bool { return s.Stats().Postponed == 1 })
 	b.must(stop())
 	if got := b.contact(ct.ID); got.State != campaign.Scheduled || got.Tries != 0 || len(c.rings()) != 0 {
@@ -265,8 +265,8 @@ func TestPlaceThatWasWrittenWithoutAnAnswerIsTakenBack(t *testing.T) {
 
 type lostAnswer struct{ scheduler.Store }
 
-func (l *lostAnswer) Place(ctx context.Context, f campaign.Fence, p campaign.Placement, b scheduler.Budget, now time.Time) error {
-	if err := l.Store.Place(ctx, f, p, b, now); err != nil {
+func (l *lostAnswer) Place(ctx context.Context, f campaign.Fence, p campaign.Placement, a compliance.Act, j compliance.Judge, now time.Time) error {
+	if err := l.Store.Place(ctx, f, p, a, j, now); err != nil {
 		return err
 	}
 	return errAway

@@ -6,6 +6,7 @@ import (
 	"github.com/google/uuid"
 
 	"ringmaster/internal/campaign"
+	"ringmaster/internal/compliance"
 )
 
 // putOff remembers a contact that could not be dialled for want of a line, a
@@ -37,15 +38,15 @@ func (s *Scheduler) later(a campaign.Attempt) time.Time {
 	return time.Now().Add(min(time.Second<<min(p.times, 10), 30*time.Second))
 }
 
-// asked is the time that somebody asked for: a first call that was put off is
-// late by that one. Retries have no such time.
-func (s *Scheduler) asked(a campaign.Attempt, due time.Time) time.Time {
+// asked is the time that somebody asked for: a first call, or one back, that
+// was put off is late by that one. Retries have no such time.
+func (s *Scheduler) asked(a campaign.Attempt) time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if p, ok := s.put[a.Contact.ID]; ok && a.Try == 1 && p.asked.Before(due) {
+	if p, ok := s.put[a.Contact.ID]; ok && pathOf(a) != compliance.PathRetry && p.asked.Before(a.DueAt) {
 		return p.asked
 	}
-	return due
+	return a.DueAt
 }
 
 func (s *Scheduler) forget(a campaign.Attempt) {

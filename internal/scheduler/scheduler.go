@@ -55,7 +55,6 @@ type Config struct {
 	Heartbeat   time.Duration // default 2 s
 	Dead        time.Duration // a controller silent for so long is dead; default 15 s
 	Last        time.Duration // how long writes are still tried after callCtx ended; default 15 s
-	Budget      Budget
 	Rules       compliance.Rules
 }
 

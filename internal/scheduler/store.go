@@ -8,7 +8,7 @@ import (
 	"github.com/google/uuid"
 
 	"ringmaster/internal/campaign"
-	"ringmaster/internal/phone"
+	"ringmaster/internal/compliance"
 )
 
 // Failures of the store by name.
@@ -17,19 +17,20 @@ var (
 	ErrFenced = errors.New("lease lost: another controller owns this attempt now; nothing was written")
 	// ErrLate: the attempt is no longer in the state that the method needs.
 	ErrLate = errors.New("attempt is not in the state that this needs; nothing was written")
-	// ErrOptedOut: Place found the number or the person on a do-not-call list.
-	ErrOptedOut = errors.New("number or person asked not to be called")
-	// ErrWithdrawn: Place found the contact cancelled or its task not running.
-	ErrWithdrawn = errors.New("contact was cancelled or its task stopped")
-	// ErrBudget: Place found the person's contact budget used up.
-	ErrBudget = errors.New("contact budget of this person is used up")
+	// ErrWithdrawn: Place found the contact cancelled.
+	ErrWithdrawn = errors.New("contact was cancelled")
+	// ErrHalted: Place found the task paused or done.
+	ErrHalted = errors.New("task does not run")
+	// ErrForeignAct: what was judged is not what is to be done.
+	ErrForeignAct = errors.New("the act that was judged is not this attempt's: its tenant, person or number differs")
 )
 
-// Budget is how often a person may be rung, checked and consumed by Place in
-// one transaction with the person's budget row locked.
-type Budget struct {
-	PerDay  int // placed attempts within 24 h; 0 = no limit
-	PerWeek int // within 7 days; 0 = no limit
+// RefusedError: the judge said no to what is so under the locks; nothing was
+// written.
+type RefusedError struct{ Verdict compliance.Verdict }
+
+func (e *RefusedError) Error() string {
+	return "the rules do not allow this act now: " + e.Verdict.Rule + ": " + e.Verdict.Reason
 }
 
 // InputRecord is one logged input of a call: enough to replay it.
@@ -69,12 +70,24 @@ type Store interface {
 	// with FOR UPDATE SKIP LOCKED where the database has it. Attempts are born
 	// here, with Task, Contact and Person filled in.
 	Claim(ctx context.Context, pool string, n int, f campaign.Fence) ([]campaign.Attempt, error)
-	// Place is the point of no return: on disk before the exchange hears.
-	// It re-checks do-not-call, the contact's and the task's state and the
-	// person's budget, consumes the budget, and may refuse.
-	Place(ctx context.Context, f campaign.Fence, p campaign.Placement, b Budget, now time.Time) error
+	// Place is the point of no return: on disk before the exchange hears. With
+	// the person's and the number's budget locked it reads the facts, asks the
+	// judge, and when that allows consumes the budget and writes the permit, all
+	// in one transaction. act must be the attempt's own (ErrForeignAct). A
+	// judge that does not allow is a *RefusedError and nothing is written.
+	Place(ctx context.Context, f campaign.Fence, p campaign.Placement, act compliance.Act, judge compliance.Judge, now time.Time) error
+	// Seal puts every permit of the tenant that is written by now into its chain.
+	// One transaction serves all who wait. It stands between Place and the exchange.
+	Seal(ctx context.Context, tenant string) error
+	// Spend is Place for an act that is no attempt (a text message): facts, judge,
+	// budget, permit and messages in one transaction, once for each id.
+	Spend(ctx context.Context, id uuid.UUID, act compliance.Act, judge compliance.Judge, msgs []Message, now time.Time) error
+	// Facts is what Place would read at this moment, without its locks: for
+	// gates before Place, and to explain. Act's IDs name what is looked up;
+	// those that are empty are left out.
+	Facts(ctx context.Context, act compliance.Act, now time.Time) (compliance.Facts, error)
 	// Unplace takes Place back, only on a proven refusal: budget returned,
-	// same try number, contact ready again at `at`.
+	// permit voided by a later record, same try number, contact ready again at `at`.
 	Unplace(ctx context.Context, f campaign.Fence, at time.Time, why string) error
 	// Checkpoint appends inputs to the call's log; seq is the first one's.
 	Checkpoint(ctx context.Context, f campaign.Fence, seq int64, inputs []InputRecord) error
@@ -90,6 +103,4 @@ type Store interface {
 	// `dead`, or earlier epochs of owner itself. They are re-fenced to
 	// (owner, epoch) in the same transaction, at most n of them.
 	Orphans(ctx context.Context, owner string, epoch int64, dead time.Duration, n int) ([]campaign.Attempt, error)
-	// BlockedBy reports why a number or person may not be called; "" if free.
-	BlockedBy(ctx context.Context, tenant string, person uuid.UUID, n phone.Number) (string, error)
 }

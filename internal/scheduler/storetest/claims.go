@@ -274,5 +274,5 @@ func oneLiveAttempt(b *bed) {
 	if len(views) != 2 || live != 1 || views[0].ID != a.ID {
 		b.Errorf("%d attempts, %d live", len(views), live)
 	}
-	b.want(b.Scheduler.Place(b.ctx, a.Fence, b.placement(), scheduler.Budget{}, time.Now()), scheduler.ErrLate, "placing the finished attempt")
+	b.want(b.tryPlace(a, allow, time.Now()), scheduler.ErrLate, "placing the finished attempt")
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/google/uuid"
 
 	"ringmaster/internal/campaign"
+	"ringmaster/internal/compliance"
 	"ringmaster/internal/scheduler"
 )
 
@@ -50,10 +51,10 @@ func epochs(b *bed) {
 }
 
 // everything that a fence could write.
-func writes(b *bed, f campaign.Fence) map[string]error {
+func writes(b *bed, f campaign.Fence, a compliance.Act) map[string]error {
 	msgs := []scheduler.Message{message("x", "crm", "call.finished")}
 	return map[string]error{
-		"place":      b.Scheduler.Place(b.ctx, f, b.placement(), scheduler.Budget{}, time.Now()),
+		"place":      b.Scheduler.Place(b.ctx, f, b.placement(), a, allow, time.Now()),
 		"unplace":    b.Scheduler.Unplace(b.ctx, f, time.Now(), "x"),
 		"checkpoint": b.Scheduler.Checkpoint(b.ctx, f, 1, []scheduler.InputRecord{{Kind: "x"}}),
 		"postpone":   b.Scheduler.Postpone(b.ctx, f, time.Now(), "x"),
@@ -64,23 +65,23 @@ func writes(b *bed, f campaign.Fence) map[string]error {
 
 func staleFence(b *bed) {
 	claimed, placed := b.claimed(1), b.placed(2)
-	check := func(why string, f campaign.Fence, contact uuid.UUID) {
+	check := func(why string, f campaign.Fence, at campaign.Attempt) {
 		b.Helper()
-		c, a := b.contact(contact), b.attempt(f.Attempt)
-		for name, err := range writes(b, f) {
+		c, a := b.contact(at.Contact.ID), b.attempt(f.Attempt)
+		for name, err := range writes(b, f, act(at)) {
 			b.want(err, scheduler.ErrFenced, why+": "+name)
 		}
-		if c2, a2 := b.contact(contact), b.attempt(f.Attempt); c2 != c || a2.State != a.State {
+		if c2, a2 := b.contact(at.Contact.ID), b.attempt(f.Attempt); c2 != c || a2.State != a.State {
 			b.Errorf("%s: something was written: %+v, %+v", why, c2, a2)
 		}
 	}
 	for _, a := range []campaign.Attempt{claimed, placed} {
 		stranger := a.Fence
 		stranger.Owner = "controller-2"
-		check("stranger", stranger, a.Contact.ID)
+		check("stranger", stranger, a)
 		future := a.Fence
 		future.Epoch++
-		check("an epoch that is not yet", future, a.Contact.ID)
+		check("an epoch that is not yet", future, a)
 	}
 	// A second controller takes the attempts of the first, which is not dead after all and goes on writing.
 	epoch := b.register("controller-2")
@@ -90,8 +91,8 @@ func staleFence(b *bed) {
 		b.Fatalf("orphans: %d, %v", len(taken), err)
 	}
 	b.must(b.Scheduler.Renew(b.ctx, b.owner, b.epoch))
-	check("taken, claimed", claimed.Fence, claimed.Contact.ID)
-	check("taken, placed", placed.Fence, placed.Contact.ID)
+	check("taken, claimed", claimed.Fence, claimed)
+	check("taken, placed", placed.Fence, placed)
 	if waiting, _ := b.depth(); waiting != 0 {
 		b.Errorf("%d messages were written", waiting)
 	}
@@ -105,7 +106,7 @@ func staleFence(b *bed) {
 	// The same controller restarted: the old life has the right name, but an old epoch, even before Orphans ran.
 	own := b.claimed(3)
 	b.epoch = b.register(b.owner)
-	check("earlier life", own.Fence, own.Contact.ID)
+	check("earlier life", own.Fence, own)
 }
 
 func orphansOfDead(b *bed) {
@@ -137,7 +138,7 @@ func orphansOfDead(b *bed) {
 	if o.ID != placed.ID || o.State != campaign.AttemptPlaced || o.Fence.Owner != second || o.Fence.Epoch != epoch || o.Fence.Attempt != placed.ID {
 		b.Errorf("orphan %+v", o)
 	}
-	if o.Placed.PBX != "pbx-1" || o.Placed.CallerID != b.placement().CallerID || o.Placed.ScriptVersion != "v1" || string(o.Placed.Permit) != "\x01\x02\x03" ||
+	if o.Placed.PBX != "pbx-1" || o.Placed.CallerID != b.placement().CallerID || o.Placed.ScriptVersion != "v1" || len(o.Placed.Permit) != 32 ||
 		o.PlacedAt.IsZero() || o.Person.Number != b.number(2) || o.Task.ID != b.task.ID || o.Contact.ID != placed.Contact.ID {
 		b.Errorf("orphan is not whole: %+v", o)
 	}
@@ -246,7 +247,7 @@ func crashBetweenSteps(b *bed) {
 		if o.State != campaign.AttemptPlaced {
 			b.Errorf("%s: orphan is %s", step, o.State)
 		}
-		b.want(next.Scheduler.Place(b.ctx, o.Fence, b.placement(), scheduler.Budget{}, time.Now()), scheduler.ErrLate, step+": dialled again")
+		b.want(next.tryPlace(o, allow, time.Now()), scheduler.ErrLate, step+": dialled again")
 		b.must(next.Scheduler.Finish(b.ctx, o.Fence, outcome(campaign.Uncertain), nil))
 	}
 }

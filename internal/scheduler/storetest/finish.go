@@ -154,13 +154,12 @@ func finishOptOut(b *bed) {
 		person uuid.UUID
 		n      phone.Number
 	}{"person": {a.Person.ID, phone.Number{}}, "number": {uuid.Nil, b.number(1)}} {
-		why, err := b.Scheduler.BlockedBy(b.ctx, tenant, who.person, who.n)
-		if err != nil || !strings.Contains(why, "stop_word") {
-			b.Errorf("%s: blocked by %q, %v", name, why, err)
+		if why := b.blocks(tenant, who.person, who.n); len(why) != 1 || why[0].Reason != "stop_word" || why[0].Kind != name {
+			b.Errorf("%s: blocked by %v", name, why)
 		}
 	}
-	if why, _ := b.Scheduler.BlockedBy(b.ctx, tenant, uuid.Nil, b.number(77)); why != "" {
-		b.Errorf("the new number is blocked by %q", why)
+	if why := b.blocks(tenant, uuid.Nil, b.number(77)); len(why) > 0 {
+		b.Errorf("the new number is blocked by %v", why)
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"ringmaster/internal/api"
 	"ringmaster/internal/campaign"
+	"ringmaster/internal/compliance"
 	"ringmaster/internal/outbox"
 	"ringmaster/internal/phone"
 	"ringmaster/internal/scheduler"
@@ -182,12 +183,87 @@ func (b *bed) claimed(i int) campaign.Attempt {
 func (b *bed) placement() campaign.Placement {
 	caller, err := phone.Short("95511")
 	b.must(err)
-	return campaign.Placement{PBX: "pbx-1", Trunk: "trunk-1", CallerID: caller, ScriptVersion: "v1", Permit: []byte{1, 2, 3}}
+	return campaign.Placement{PBX: "pbx-1", Trunk: "trunk-1", CallerID: caller, ScriptVersion: "v1"}
+}
+
+// allow judges that everything may be done.
+func allow(time.Time, compliance.Facts) compliance.Judgement { return judged(compliance.Allow, "") }
+
+// refuse judges that nothing may.
+func refuse(time.Time, compliance.Facts) compliance.Judgement { return judged(compliance.Refuse, "no") }
+
+func judged(d compliance.Decision, why string) compliance.Judgement {
+	v := compliance.Verdict{Decision: d, Rule: "test", Reason: why, Inputs: map[string]string{"of": "a test"}}
+	return compliance.Judgement{Verdict: v, Verdicts: []compliance.Verdict{v}, Version: "test-1"}
+}
+
+// caps allows so many acts of a person within 24 hours and 7 days; 0 is no limit.
+func caps(perDay, perWeek int) compliance.Judge {
+	return func(now time.Time, f compliance.Facts) compliance.Judgement {
+		day, week := 0, 0
+		for _, s := range f.Spent {
+			if s.SamePerson && now.Sub(s.At) < 24*time.Hour {
+				day++
+			}
+			if s.SamePerson && now.Sub(s.At) < 7*24*time.Hour {
+				week++
+			}
+		}
+		if perDay > 0 && day >= perDay || perWeek > 0 && week >= perWeek {
+			return judged(compliance.Wait, "cap")
+		}
+		return allow(now, f)
+	}
+}
+
+// unlessBlocked refuses whom a list names.
+func unlessBlocked(now time.Time, f compliance.Facts) compliance.Judgement {
+	if len(f.Blocks) > 0 {
+		return judged(compliance.Refuse, string(f.Blocks[0].Layer)+": "+f.Blocks[0].Reason)
+	}
+	return allow(now, f)
+}
+
+// act is what an attempt does.
+func act(a campaign.Attempt) compliance.Act {
+	return compliance.Act{
+		Channel: compliance.Voice, Path: compliance.PathTask, Tenant: a.Tenant, Person: a.Person.ID.String(), Contact: a.Contact.ID.String(),
+		Task: a.Task.ID.String(), Number: a.Person.Number, Purpose: a.Task.Purpose, Jurisdiction: a.Task.Jurisdiction, Trunk: "trunk-1",
+		Script: a.Task.Script, ScriptVersion: "v1", DueAt: a.DueAt, Try: a.Try,
+	}
+}
+
+// tryPlace places with a judge.
+func (b *bed) tryPlace(a campaign.Attempt, judge compliance.Judge, now time.Time) error {
+	return b.Scheduler.Place(b.ctx, a.Fence, b.placement(), act(a), judge, now)
 }
 
 func (b *bed) place(a campaign.Attempt) {
 	b.Helper()
-	b.must(b.Scheduler.Place(b.ctx, a.Fence, b.placement(), scheduler.Budget{}, time.Now()))
+	b.must(b.tryPlace(a, allow, time.Now()))
+}
+
+// refusedBy wants a refusal of the judge.
+func (b *bed) refusedBy(err error, what string) compliance.Verdict {
+	b.Helper()
+	var no *scheduler.RefusedError
+	if !errors.As(err, &no) {
+		b.Errorf("%s: got %v, want a refusal", what, err)
+		return compliance.Verdict{}
+	}
+	return no.Verdict
+}
+
+// blocks are the lists that name a person or a number.
+func (b *bed) blocks(tenant string, person uuid.UUID, n phone.Number) []compliance.Block {
+	b.Helper()
+	a := compliance.Act{Tenant: tenant, Number: n}
+	if person != uuid.Nil {
+		a.Person = person.String()
+	}
+	f, err := b.Scheduler.Facts(b.ctx, a, time.Now())
+	b.must(err)
+	return f.Blocks
 }
 
 // placed makes person i with a placed attempt.

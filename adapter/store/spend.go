@@ -1,0 +1,218 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"github.com/google/uuid"
+	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
+
+	"ringmaster/internal/campaign"
+	"ringmaster/internal/compliance"
+	"ringmaster/internal/compliance/ledger"
+	"ringmaster/internal/scheduler"
+)
+
+// spending is one act on its way through the rules: everything that leaves goes through consume.
+type spending struct {
+	id      binID
+	subject subject
+	act     compliance.Act
+	judge   compliance.Judge
+	now     time.Time // to the microsecond
+	path    string
+	purpose string
+	open    bool // its outcome is not known yet
+	// situation adds the states of contact and task to the facts.
+	situation func(*compliance.Facts) error
+}
+
+// budgets are the rows under which an act is counted, in the order in which everybody locks them.
+func (sub subject) budgets() []budgetRow {
+	var out []budgetRow
+	if sub.contact != (binID{}) {
+		out = append(out, budgetRow{TenantID: sub.tenant, Kind: kindContact, Subject: sub.contact[:]})
+	}
+	if len(sub.number) > 0 {
+		out = append(out, budgetRow{TenantID: sub.tenant, Kind: kindNumber, Subject: sub.number})
+	}
+	if sub.person != (binID{}) {
+		out = append(out, budgetRow{TenantID: sub.tenant, Kind: kindPerson, Subject: sub.person[:]})
+	}
+	return out
+}
+
+// lockBudgets locks the rows of contact, number and person, makes those that are missing, and counts one act in each; a judge that does
+// not allow rolls that back. It returns the lives before.
+func lockBudgets(tx *gorm.DB, sub subject, now time.Time) (map[string]int, error) {
+	rows := sub.budgets()
+	for i := range rows {
+		rows[i].Life, rows[i].UpdatedAt = 1, at(now)
+	}
+	if len(rows) == 0 {
+		return map[string]int{}, nil
+	}
+	if err := tx.Clauses(clause.OnConflict{
+		Columns:   []clause.Column{{Name: "tenant_id"}, {Name: "kind"}, {Name: "subject"}},
+		DoUpdates: clause.Assignments(map[string]any{"life": gorm.Expr("budget.life + 1"), "updated_at": at(now)}),
+	}).Create(&rows).Error; err != nil {
+		return nil, err
+	}
+	lives, err := lifeOf(tx, sub)
+	for k := range lives {
+		lives[k]--
+	}
+	return lives, err
+}
+
+// consume is the one gate of everything that leaves: under the locks of contact, number and person it reads the facts, asks the judge,
+// and when that allows writes the budget entry and the permit. It returns the permit's leaf.
+func (s *Store) consume(tx *gorm.DB, p spending) (ledger.Hash, error) {
+	var none ledger.Hash
+	lives, err := lockBudgets(tx, p.subject, p.now)
+	if err != nil {
+		return none, err
+	}
+	if err := s.lockCaller(tx, p.subject.tenant, p.act); err != nil {
+		return none, err
+	}
+	f, err := s.facts(tx, p.subject, p.act, p.now)
+	if err != nil {
+		return none, err
+	}
+	f.LifePerson, f.LifeNumber, f.LifeContact = lives[kindPerson], lives[kindNumber], lives[kindContact]
+	if err := p.situation(&f); err != nil {
+		return none, err
+	}
+	j := p.judge(p.now, f)
+	if j.Decision != compliance.Allow {
+		return none, &scheduler.RefusedError{Verdict: j.Verdict}
+	}
+	entry := budgetEntryRow{
+		TenantID: p.subject.tenant, PersonID: p.subject.person, RefID: p.id, Channel: string(p.act.Channel), At: at(p.now), NumberHMAC: p.subject.number,
+		TaskID: p.subject.task, ContactID: p.subject.contact, Path: p.path, Purpose: p.purpose,
+	}
+	if !p.open {
+		entry.EndedAt = at(p.now)
+	}
+	if err := tx.Create(&entry).Error; err != nil {
+		return none, err
+	}
+	if err := s.useCaller(tx, p.subject.tenant, p.act, p.now, +1); err != nil {
+		return none, err
+	}
+	return s.permit(tx, p, j)
+}
+
+// lockCaller locks the registry's row of a caller ID that has a daily cap, so that its uses are counted one after the other.
+func (s *Store) lockCaller(tx *gorm.DB, tenant string, act compliance.Act) error {
+	if act.CallerID.IsZero() || s.sql.name == SQLite {
+		return nil
+	}
+	var caps []int
+	fp := s.keys.fingerprint(act.CallerID)
+	return tx.Raw("SELECT daily_cap FROM caller_id WHERE tenant_id = ? AND trunk_id = ? AND hmac = ? AND daily_cap > 0 FOR UPDATE", tenant, act.Trunk, fp).
+		Scan(&caps).Error
+}
+
+// useCaller counts a use of a caller ID that has a daily cap, or takes one back.
+func (s *Store) useCaller(tx *gorm.DB, tenant string, act compliance.Act, when time.Time, n int) error {
+	reg, id, err := s.registration(tx, tenant, act, when)
+	if err != nil || reg == nil || reg.DailyCap <= 0 {
+		return err
+	}
+	if n < 0 {
+		return tx.Model(&callerUseRow{}).Where("tenant_id = ? AND caller_id = ? AND hour = ? AND used > 0", tenant, id, hourOf(when)).
+			Updates(map[string]any{"used": gorm.Expr("used - 1")}).Error
+	}
+	return tx.Clauses(clause.OnConflict{
+		Columns:   []clause.Column{{Name: "tenant_id"}, {Name: "caller_id"}, {Name: "hour"}},
+		DoUpdates: clause.Assignments(map[string]any{"used": gorm.Expr("caller_use.used + 1")}),
+	}).Create(&callerUseRow{TenantID: tenant, CallerID: id, Hour: hourOf(when), Used: 1}).Error
+}
+
+// Spend implements scheduler.Store. An id that was spent already is done: nothing is judged or written again.
+func (s *Store) Spend(ctx context.Context, id uuid.UUID, act compliance.Act, judge compliance.Judge, msgs []scheduler.Message, now time.Time) error {
+	sub, err := s.subjectOf(act)
+	if err != nil {
+		return err
+	}
+	now = now.Truncate(time.Microsecond)
+	spent := func(tx *gorm.DB) (bool, error) {
+		var n int64
+		err := locked(tx).Model(&permitRow{}).Where("tenant_id = ? AND id = ? AND kind = ?", act.Tenant, binID(id), string(ledger.KindPermit)).Count(&n).Error
+		return n > 0, err
+	}
+	return s.write(ctx, spent, func(tx *gorm.DB) error {
+		if done, err := spent(tx); err != nil || done {
+			return err
+		}
+		_, err := s.consume(tx, spending{
+			id: binID(id), subject: sub, act: act, judge: judge, now: now, path: string(act.Path), purpose: string(act.Purpose),
+			situation: func(f *compliance.Facts) error { return situation(tx, sub, f) },
+		})
+		if isDuplicate(err) {
+			return errAgain
+		}
+		if err != nil {
+			return err
+		}
+		return s.enqueue(tx, act.Tenant, msgs)
+	})
+}
+
+// refund takes back what a placed attempt consumed and writes into the ledger that its permit was not used.
+func (s *Store) refund(tx *gorm.DB, a attemptRow, why string) error {
+	var e budgetEntryRow
+	if err := tx.Where("tenant_id = ? AND person_id = ? AND ref_id = ?", a.TenantID, a.PersonID, a.ID).Take(&e).Error; err != nil {
+		return err
+	}
+	sub := subject{tenant: a.TenantID, person: a.PersonID, contact: e.ContactID, number: e.NumberHMAC}
+	for _, b := range sub.budgets() { // in the order of lockBudgets
+		if err := tx.Model(&budgetRow{}).Where("tenant_id = ? AND kind = ? AND subject = ? AND life > 0", b.TenantID, b.Kind, b.Subject).
+			Updates(map[string]any{"life": gorm.Expr("life - 1")}).Error; err != nil {
+			return err
+		}
+	}
+	now := time.Now()
+	res := tx.Model(&budgetEntryRow{}).Where("tenant_id = ? AND person_id = ? AND ref_id = ? AND returned_at IS NULL", a.TenantID, a.PersonID, a.ID).
+		Updates(map[string]any{"returned_at": at(now)})
+	if err := exactly(1, res, errAgain); err != nil {
+		return err
+	}
+	caller, err := s.keys.open(a.TenantID, a.CallerID)
+	if err != nil {
+		return err
+	}
+	if err := s.useCaller(tx, a.TenantID, compliance.Act{CallerID: caller, Trunk: a.Trunk}, a.PlacedAt.Time(), -1); err != nil {
+		return err
+	}
+	if len(a.Permit) == 0 { // placed before there was a ledger
+		return nil
+	}
+	return s.void(tx, a, now, why)
+}
+
+// account notes in the budget what the call was: whether a person answered, and whether there was a conversation.
+func account(tx *gorm.DB, a attemptRow, o campaign.Outcome) error {
+	end := ended(o)
+	set := map[string]any{"ended_at": at(end), "answered": o.ByPerson()}
+	if o.Talked() {
+		set["talked_at"] = at(end)
+	}
+	if err := tx.Model(&budgetEntryRow{}).Where("tenant_id = ? AND person_id = ? AND ref_id = ?", a.TenantID, a.PersonID, a.ID).
+		Updates(set).Error; err != nil || !o.ByPerson() {
+		return err
+	}
+	day := taskDayRow{TenantID: a.TenantID, TaskID: a.TaskID, Day: dayOf(end), Answered: 1}
+	if o.Abandoned() {
+		day.Abandoned = 1
+	}
+	return tx.Clauses(clause.OnConflict{
+		Columns: []clause.Column{{Name: "tenant_id"}, {Name: "task_id"}, {Name: "day"}},
+		DoUpdates: clause.Assignments(map[string]any{
+			"answered": gorm.Expr("task_day.answered + 1"), "abandoned": gorm.Expr("task_day.abandoned + ?", day.Abandoned),
+		}),
+	}).Create(&day).Error
+}
