@@ -255,6 +255,7 @@ func TestSchemaKnowsEveryField(t *testing.T) {
 		"unlock":     {fmt.Sprintf(base, "", "", "unlocks: {o: {when: \"turns > 1\", zzzzzz: x}}\n", plain), properties(top["unlocks"].(map[string]any)["additionalProperties"].(map[string]any))},
 		"use":        {fmt.Sprintf(base, "", "", "use: {o: {part: x, zzzzzz: x}}\n", plain), properties(object(top["use"].(map[string]any)["additionalProperties"].(map[string]any)))},
 		"variant":    {fmt.Sprintf(base, "", "", "", "    again: {text: x, zzzzzz: x}\n"+plain), properties(object(s.def("variant")))},
+		"compose":    {fmt.Sprintf(base, "", "", "", "    compose: {task: x, facts: [x], fallback: x, then: a, zzzzzz: x}\n"+plain), properties(s.def("compose"))},
 		"advise":     {fmt.Sprintf(base, "", "", "advice: {o: {say: x}}\n", "    advise: {items: [o], zzzzzz: x}\n"+plain), properties(object(s.def("node")["properties"].(map[string]any)["advise"].(map[string]any)))},
 		"do":         {fmt.Sprintf(base, "", "", "", plain+"    do: [{zzzzzz: x}]\n"), properties(s.def("do")["items"].(map[string]any))},
 		"no_match":   {fmt.Sprintf(base, "", "", "", plain+"    no_match: {zzzzzz: x}\n"), properties(s.def("retry"))},

@@ -78,6 +78,12 @@ func (c *compiler) eachTarget(f func(from string, silent bool, to target)) {
 		}
 		f(id, false, n.noMatch.then)
 		f(id, false, n.silence.then)
+		if n.compose != nil {
+			f(id, false, n.compose.then)
+			for _, i := range n.compose.order {
+				f(id, false, n.compose.intents[i])
+			}
+		}
 	}
 	for _, k := range sortedKeys(s.keys) {
 		f("", false, s.keys[k].to)

@@ -1,6 +1,7 @@
 package dialogue
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -54,6 +55,7 @@ func (c *compiler) node(n *node, v *val) {
 		opt("voice", func(v *val) { voice = c.text(v) }),
 		opt("tone", func(v *val) { tone = v }),
 		opt("advise", func(v *val) { c.adviseOf(n, v) }),
+		opt("compose", func(v *val) { c.composeOf(n, v) }),
 		opt("protected", func(v *val) { n.protected = c.bool(v) }),
 		opt("aside", func(v *val) { n.aside = c.bool(v) }),
 		opt("expecting", func(v *val) {
@@ -101,6 +103,8 @@ func (c *compiler) nodeShape(n *node, v *val, _ bool) {
 		c.add(v, "add `expect:`, `goto:` or `end:`", "node %q leads nowhere", n.id)
 	case !n.listens() && n.route[len(n.route)-1].when != nil:
 		c.add(v, "add a last entry without `when:`", "node %q leads nowhere when none of its conditions holds", n.id)
+	case n.compose != nil && slices.ContainsFunc(n.replies, func(r *reply) bool { return r.any && r.when == nil }):
+		c.add(v, "remove `any: true`", "node %q takes any answer, so its compose is never reached", n.id)
 	case n.listens() && n.say == nil:
 		c.add(v, "add `say:`", "node %q waits for an answer to nothing", n.id)
 	case len(n.slots) > 0 && !n.listens():

@@ -52,6 +52,9 @@ const (
 	// Machine: AMD says that a voicemail answered; Reason is "beep" when its
 	// beep has just ended, or "greeting".
 	Machine InputKind = "machine"
+	// Composed: the language model answered a Move's Compose with Draft, or did
+	// not (Draft is nil; Reason says why).
+	Composed InputKind = "composed"
 	// TimeUp: the call has reached its maximum duration.
 	TimeUp InputKind = "time_up"
 )
@@ -64,6 +67,7 @@ type Input struct {
 	Answer nlu.Answer `json:"answer,omitzero"`
 	Digits string     `json:"digits,omitempty"`
 	Reason string     `json:"reason,omitempty"`
+	Draft  *nlu.Draft `json:"draft,omitempty"`
 	// Heard is how much of the line that was being said was really heard, when
 	// this input interrupted it: line ID and words.
 	HeardLine string `json:"heard_line,omitempty"`
@@ -151,7 +155,7 @@ type End struct {
 }
 
 // Move is what to do now: say Lines in order, then listen, transfer or end.
-// With neither lines nor Transfer nor End it only listens on.
+// With neither lines nor Transfer nor End nor Compose it only listens on.
 type Move struct {
 	Node     string
 	Reason   string // one line for a script author: why this move
@@ -161,6 +165,10 @@ type Move struct {
 	Actions  []Action
 	Transfer *Transfer
 	End      *End
+	// Compose asks a language model for the words; Composed says what became of
+	// such words: "said", "failed", or "refused: why".
+	Compose  *Compose
+	Composed string
 	// Resume continues the line that was interrupted from what was heard
 	// (a false interruption, or a backchannel) instead of saying Lines.
 	Resume bool

@@ -55,7 +55,7 @@ func (t *turn) enter(id string) target {
 			return r.to
 		}
 	}
-	t.st.Node, t.st.NoMatch, t.st.Silence = id, 0, 0
+	t.st.Node, t.st.NoMatch, t.st.Silence, t.st.Composed = id, 0, 0, 0
 	visits := t.visit(id)
 	if visits > t.s.limits.visits {
 		return target{goal: toEnd, end: End{Disposition: campaign.Completed, Reason: "loop"}}

@@ -61,6 +61,7 @@ type NodeModel struct {
 	NoMatch, Silence  RetryModel
 	Set               []SetModel
 	Do                []DoModel
+	Compose           *ComposeModel // hands the turn to a language model; nil = does not
 	Advise            []string
 	AdviseMax         int
 	Voice             string
@@ -144,6 +145,17 @@ type ObjectionModel struct {
 	WornSay  *SayModel
 	Keywords []string
 	Examples []string
+}
+
+// ComposeModel is what a language model may do at a node.
+type ComposeModel struct {
+	Facts    []VariantModel // what it may state
+	Offers   []string
+	Turns    int
+	Intents  []nlu.Intent // in the order of the file
+	To       map[nlu.Intent]TargetModel
+	Then     TargetModel
+	Fallback SayModel
 }
 
 // LimitsModel are the script's limits.

@@ -13,7 +13,22 @@ func (s *Script) nodeModel(n *node) NodeModel {
 		Listens: n.listens(), Protected: n.protected, Aside: n.aside, Expecting: n.expecting, Slots: slices.Clone(n.slots),
 		Skip: s.replyModels(n.skip), Route: s.replyModels(n.route), Replies: s.replyModels(n.replies), Keys: s.keyModels(n.keys),
 		NoMatch: s.retryModel(n.noMatch), Silence: s.retryModel(n.silence), Set: setModels(n.set), Do: doModels(n.do),
-		Advise: slices.Clone(n.advise), AdviseMax: n.advises, Voice: voiceOf(n), SilenceAfter: n.listen.Silence, Cut: n.listen.MaxSpeech}
+		Compose: s.composeModel(n.compose), Advise: slices.Clone(n.advise), AdviseMax: n.advises, Voice: voiceOf(n), SilenceAfter: n.listen.Silence, Cut: n.listen.MaxSpeech}
+}
+
+func (s *Script) composeModel(k *compose) *ComposeModel {
+	if k == nil {
+		return nil
+	}
+	m := &ComposeModel{Offers: slices.Clone(k.offers), Turns: k.turns, Intents: slices.Clone(k.order), To: map[nlu.Intent]TargetModel{},
+		Then: s.targetModel(k.then), Fallback: s.sayModel(k.fallback)}
+	for _, f := range k.facts {
+		m.Facts = append(m.Facts, s.variantModel(f, s.info.Language))
+	}
+	for i, to := range k.intents {
+		m.To[i] = s.targetModel(to)
+	}
+	return m
 }
 
 func voiceOf(n *node) string {
@@ -115,19 +130,23 @@ func (s *Script) sayModel(sy *say) SayModel {
 	m := SayModel{ID: sy.id, At: sy.at.place(), Protected: sy.protected}
 	for _, l := range languages() {
 		for _, t := range sy.langs[speech.Language(l)] {
-			v := VariantModel{ID: t.id, Language: speech.Language(l), Text: t.written(), Tone: t.tone, Segments: slices.Clone(t.segments), When: t.when.source(),
-				Offers: slices.Clone(t.offers), Banned: t.banned}
-			for _, p := range t.parts {
-				if p.name != "" && !p.offer && !p.hasElse && !has(v.Needs, p.name) {
-					if d := s.vars[p.name]; p.slot || d != nil && !d.required && d.def == "" {
-						v.Needs = append(v.Needs, p.name)
-					}
-				}
-			}
-			m.Variants = append(m.Variants, v)
+			m.Variants = append(m.Variants, s.variantModel(t, speech.Language(l)))
 		}
 	}
 	return m
+}
+
+func (s *Script) variantModel(t *template, lang speech.Language) VariantModel {
+	v := VariantModel{ID: t.id, Language: lang, Text: t.written(), Tone: t.tone, Segments: slices.Clone(t.segments), When: t.when.source(),
+		Offers: slices.Clone(t.offers), Banned: t.banned}
+	for _, p := range t.parts {
+		if p.name != "" && !p.offer && !p.hasElse && !has(v.Needs, p.name) {
+			if d := s.vars[p.name]; p.slot || d != nil && !d.required && d.def == "" {
+				v.Needs = append(v.Needs, p.name)
+			}
+		}
+	}
+	return v
 }
 
 // written is the template as an author reads it, without formatters.

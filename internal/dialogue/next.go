@@ -60,6 +60,14 @@ func (t *turn) late() bool {
 }
 
 func (t *turn) route() {
+	waiting := t.st.Composing
+	if t.in.Kind != Said && t.in.Kind != Silence { // anything else overtakes the model
+		t.st.Composing = false
+	}
+	if t.in.Kind == Composed {
+		t.composed(waiting)
+		return
+	}
 	if t.in.Kind == Heard || t.in.Kind == KeysPressed {
 		if t.urgent() {
 			return

@@ -1,6 +1,7 @@
 package dialogue
 
 import (
+	"strings"
 	"time"
 
 	"ringmaster/internal/campaign"
@@ -100,6 +101,10 @@ func (t *turn) leave() {
 const heldBeep = "_beep"
 
 func (t *turn) silent() {
+	if t.st.Composing {
+		t.why("waiting for the model")
+		return
+	}
 	if t.turnLimit() {
 		return
 	}
@@ -164,6 +169,10 @@ func (t *turn) again() {
 	before := len(t.move.Lines)
 	for _, id := range t.st.Saying {
 		ix := t.s.index[id]
+		if node, ok := strings.CutSuffix(id, composeLine); ok && ix == nil && t.s.nodes[node] != nil && t.st.Words != "" {
+			t.move.Lines = append(t.move.Lines, t.composedLine(t.s.nodes[node]))
+			continue
+		}
 		if ix == nil || ix.say.notice {
 			continue
 		}

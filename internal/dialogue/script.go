@@ -135,13 +135,14 @@ type node struct {
 	route      []*reply // where a node that does not listen goes on
 	set        []setting
 	do         []doing
+	compose    *compose
 	advise     []string // advice that is given here, in order
 	advises    int      // at most so many
 	listen     Listen
 }
 
 // listens reports that the node waits for the customer.
-func (n *node) listens() bool { return len(n.replies) > 0 || len(n.keys) > 0 }
+func (n *node) listens() bool { return len(n.replies) > 0 || len(n.keys) > 0 || n.compose != nil }
 
 type retry struct {
 	limit int

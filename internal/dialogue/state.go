@@ -65,9 +65,14 @@ type State struct {
 	Failed     string            `json:"failed,omitempty"` // node to go to when a transfer fails
 	Over       *Transfer         `json:"over,omitempty"`   // the transfer that is wanted
 	History    []PastCall        `json:"history,omitempty"`
-	Advised    []string          `json:"advised,omitempty"`  // advice given, in order
-	Unlocked   []string          `json:"unlocked,omitempty"` // unlocks asked for
-	End        *End              `json:"end,omitempty"`
+	// Composing: words are awaited from a language model; Composed counts its
+	// turns at this node, Words are the last that were said.
+	Composing bool     `json:"composing,omitempty"`
+	Composed  int      `json:"composed,omitempty"`
+	Words     string   `json:"words,omitempty"`
+	Advised   []string `json:"advised,omitempty"`  // advice given, in order
+	Unlocked  []string `json:"unlocked,omitempty"` // unlocks asked for
+	End       *End     `json:"end,omitempty"`
 
 	// At is the wall clock of the last decision, in Unix milliseconds; Zone
 	// its offset in seconds. Relative dates in an answer are read from it.

@@ -152,6 +152,9 @@ func (t *turn) hear() {
 		t.take(r)
 		return
 	}
+	if t.hand() {
+		return
+	}
 	t.noMatch()
 }
 

@@ -228,9 +228,26 @@ func (p *play) customer(s Step) {
 	}
 	p.said = true
 	p.give(in)
+	p.compose(s)
 	if p.mv.Resume { // the interrupted line goes on
 		p.said, p.lines, p.whys, p.next = false, before, whys, next
 	}
+}
+
+// compose answers for the language model.
+func (p *play) compose(s Step) {
+	if p.mv.Compose == nil {
+		if s.Model != nil {
+			p.fail("the turn is not handed to a model (%s)", p.mv.Reason)
+		}
+		return
+	}
+	in := dialogue.Input{Kind: dialogue.Composed, Reason: "no model in a rehearsal"}
+	if m := s.Model; m != nil {
+		in.Draft, in.Reason = &nlu.Draft{Say: m.Say, Intent: nlu.Intent(m.Intent), Done: m.Done}, ""
+	}
+	p.transcript = append(p.transcript, "     (the model answers)")
+	p.give(in)
 }
 
 func event(name string) dialogue.Input {

@@ -68,6 +68,10 @@ type Step struct {
 	// Event: deaf, mute, greeting, beep, transfer_failed, time_up.
 	Event string `yaml:"event"`
 
+	// Model is what a language model answers when this turn is handed to it;
+	// without it the model gives nothing.
+	Model *Draft `yaml:"model"`
+
 	// What must follow from the customer's words.
 	Intent string            `yaml:"intent"`
 	Node   string            `yaml:"node"`
@@ -76,6 +80,13 @@ type Step struct {
 	// Why: the reason of the move holds these words. Beside Us it is the reason
 	// of the move that said the line.
 	Why string `yaml:"why"`
+}
+
+// Draft is what a language model proposes.
+type Draft struct {
+	Say    string `yaml:"say"`
+	Intent string `yaml:"intent"`
+	Done   bool   `yaml:"done"`
 }
 
 // Expect is what must have come of the conversation.
