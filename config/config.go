@@ -37,6 +37,7 @@ type Config struct {
 	Redact     Redact     `yaml:"redact"`
 	Scripts    Scripts    `yaml:"scripts"`
 	Dialling   Dialling   `yaml:"dialling"`
+	Compliance Compliance `yaml:"compliance"`
 	Webhooks   []Webhook  `yaml:"webhooks"`
 	Log        Log        `yaml:"log"`
 }
@@ -201,9 +202,10 @@ func Default() Config {
 
 		Understanding: Understanding{Embedded: "trained", Models: 64, Reports: "var/understanding"},
 
-		Scripts:  Scripts{Shipped: true},
-		Dialling: Dialling{Concurrency: 30, CPS: 5, RingTimeout: 30 * time.Second, MaxDuration: 10 * time.Minute, Late: 15 * time.Minute, PerDay: 3, PerWeek: 7},
-		Log:      Log{Level: "info", Format: "text"},
+		Scripts:    Scripts{Shipped: true},
+		Dialling:   Dialling{Concurrency: 30, CPS: 5, RingTimeout: 30 * time.Second, MaxDuration: 10 * time.Minute, Late: 15 * time.Minute, PerDay: 3, PerWeek: 7},
+		Compliance: DefaultCompliance(),
+		Log:        Log{Level: "info", Format: "text"},
 	}
 }
 
@@ -283,6 +285,7 @@ func (c Config) Validate() error {
 	c.Speech.check(k)
 	c.Understanding.check(k)
 	c.Dialling.check(k)
+	c.Compliance.check(k)
 	for i, w := range c.Webhooks {
 		at := fmt.Sprintf("webhooks[%d]", i)
 		k.must(name.MatchString(w.Name), at+".name", "1 to 32 letters, digits, dot, dash, underscore")

@@ -7,8 +7,10 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"sort"
 	"strings"
+	"sync"
 
 	"ringmaster/internal/campaign"
 	"ringmaster/internal/compliance"
@@ -100,10 +102,11 @@ func (c Compliance) OwnCaps() ([]compliance.Cap, error) {
 // Set loads the shipped jurisdictions and those of Dir. A mistake in any file
 // loads none.
 func (c Compliance) Set() (*compliance.Set, error) {
-	var l laws
-	if err := l.folder(shipped, "jurisdictions", ""); err != nil {
+	ours, err := shippedLaws()
+	if err != nil {
 		return nil, err
 	}
+	l := laws{js: slices.Clone(ours.js), cs: slices.Clone(ours.cs)}
 	if c.Dir != "" {
 		l.own = true
 		if err := l.folder(os.DirFS(c.Dir), ".", c.Dir); err != nil {
@@ -112,6 +115,12 @@ func (c Compliance) Set() (*compliance.Set, error) {
 	}
 	return compliance.NewSet(l.js, l.cs, c.Drafts)
 }
+
+// shippedLaws parses the files in the binary once: they never change.
+var shippedLaws = sync.OnceValues(func() (laws, error) {
+	var l laws
+	return l, l.folder(shipped, "jurisdictions", "")
+})
 
 // Shipped are the jurisdictions that come with the binary.
 func Shipped() (*compliance.Set, error) { return Compliance{}.Set() }
