@@ -31,6 +31,7 @@ var allowed = map[string]string{
 	"internal/amd":        "internal/audio internal/turn",
 	"internal/dialogue":   "internal/campaign internal/nlu internal/phone internal/speech",
 
+	"internal/dialogue/check":    "internal/campaign internal/dialogue internal/nlu",
 	"internal/dialogue/rehearse": "internal/campaign internal/dialogue internal/nlu internal/speech",
 
 	"internal/compliance/ledger": "internal/compliance",

@@ -135,23 +135,36 @@ func (s *Script) Kinds() map[string]string {
 type Bound struct {
 	What    string // turns, visits, objections, no_match, silence, depth
 	Owner   string // node or objection; empty: the script
-	At      Place
+	At      Place  // of the number, or of where it would stand
+	Owned   Place  // of what it bounds
 	Written bool
 }
 
-// Bounds are all bounds that the text writes or leaves to the engine: those of
-// the script first, then by place.
-func (s *Script) Bounds() []Bound {
+// Written is what the author's text holds, as opposed to what the engine adds.
+type Written struct {
+	Bounds  []Bound // of the script first, then by place
+	Globals map[string]bool
+	Lines   map[string]bool
+}
+
+// Written reads the text once more.
+func (s *Script) Written() Written {
+	w := Written{Globals: map[string]bool{}, Lines: map[string]bool{}}
 	lib, main, err := unbundle("", s.source)
 	if err != nil {
-		return nil
+		return w
 	}
-	p := &problems{}
-	root := readYAML(p, main)
+	root := readYAML(&problems{}, main)
 	if root == nil {
-		return nil
+		return w
 	}
-	var out []Bound
+	for section, into := range map[string]map[string]bool{"globals": w.Globals, "lines": w.Lines} {
+		if v := root.get(section); v != nil {
+			for _, e := range v.keys {
+				into[e.key.text] = true
+			}
+		}
+	}
 	limits := root.get("limits")
 	at := root.place()
 	if limits != nil && limits.kind == kMap {
@@ -164,21 +177,20 @@ func (s *Script) Bounds() []Bound {
 				b.At, b.Written = v.place(), true
 			}
 		}
-		out = append(out, b)
+		w.Bounds = append(w.Bounds, b)
 	}
-	n := len(out)
-	out = append(out, boundsBelow(root, "")...)
+	own := boundsBelow(root, "")
 	if lib != nil {
 		for _, id := range sortedKeys(lib.parts) {
-			out = append(out, boundsBelow(lib.parts[id].root, lib.parts[id].file)...)
+			own = append(own, boundsBelow(lib.parts[id].root, lib.parts[id].file)...)
 		}
 	}
-	own := out[n:]
 	sort.SliceStable(own, func(i, j int) bool {
 		a, b := own[i].At, own[j].At
 		return a.File < b.File || a.File == b.File && a.Line < b.Line
 	})
-	return out
+	w.Bounds = append(w.Bounds, own...)
+	return w
 }
 
 func boundsBelow(root *val, file string) []Bound {
@@ -187,7 +199,7 @@ func boundsBelow(root *val, file string) []Bound {
 		if v == nil || v.kind != kMap {
 			return
 		}
-		b := Bound{What: what, Owner: owner, At: v.place()}
+		b := Bound{What: what, Owner: owner, At: v.place(), Owned: v.place()}
 		if x := v.get(field); x != nil && x.kind != kNull {
 			b.At, b.Written = x.place(), true
 		}
@@ -209,3 +221,18 @@ func boundsBelow(root *val, file string) []Bound {
 	}
 	return out
 }
+
+// OfferWords are the words of offers that stand in a text.
+func (s *Script) OfferWords(text string) []string {
+	var out []string
+	s.offerWords.each(flat(text), func(p Phrase) bool {
+		if !has(out, p.Text) {
+			out = append(out, p.Text)
+		}
+		return len(out) < 8
+	})
+	return out
+}
+
+// CommonIntents are understood without keywords by every understander.
+func CommonIntents() []string { return builtinIntents() }

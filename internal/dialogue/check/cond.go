@@ -1,7 +1,6 @@
 package check
 
 import (
-	"fmt"
 	"strings"
 
 	"github.com/expr-lang/expr/ast"
@@ -19,17 +18,20 @@ type cond struct {
 	root ast.Node
 	// leaves by their node: what each says of one variable.
 	leaves map[ast.Node]*leaf
+	tab    *table
 }
+
+func (c *cond) unset(i int) mask { return c.tab.vars[i].unset() }
 
 // leaf is a part of a condition without and, or, not.
 type leaf struct {
-	index   int // of the variable; -1: none
-	reads   []int
-	yes, no mask // values for which it may hold, may fail to hold
-	fails   mask // values for which it cannot be evaluated: the whole condition is false
-	differs mask // unset, and for that reason counted as different (!= or not ==)
-	differN mask // the same under a not
-	always  int8 // a constant: 1 true, -1 false, 0 open
+	index   int   // of the variable; -1: none
+	reads   []int // cannot be evaluated when one of them is unset
+	yes, no mask  // values for which it may hold, may fail to hold
+	fails   mask  // values for which it cannot be evaluated: the whole condition is false
+	differs mask  // unset, and for that reason counted as different (!= or not ==)
+	differN mask  // the same under a not
+	always  int8  // a constant: 1 true, -1 false, 0 open
 }
 
 // outcome of a condition for some facts.
@@ -157,9 +159,15 @@ func (c *cond) few(out []outcome, f facts) []outcome {
 
 func (c *cond) leaf(n ast.Node, f facts, negated bool, told unsetTest) []outcome {
 	l := c.leaves[n]
-	switch {
-	case l == nil:
+	if l == nil {
 		return []outcome{{f: f, holds: true}, {f: f}}
+	}
+	for _, i := range l.reads {
+		if told != nil && f[i]&c.unset(i) != 0 {
+			told(i, f.with(i, f[i]&c.unset(i)))
+		}
+	}
+	switch {
 	case l.always != 0:
 		return []outcome{{f: f, holds: l.always > 0}}
 	case l.index < 0:
@@ -193,6 +201,9 @@ func (c *cond) reads(into map[int]bool) {
 	for _, l := range c.leaves {
 		if l.index >= 0 {
 			into[l.index] = true
+		}
+		for _, i := range l.reads {
+			into[i] = true
 		}
 	}
 }
@@ -433,20 +444,4 @@ func compare(op string, less, equal bool) (holds, known bool) {
 		return !less, true
 	}
 	return false, false
-}
-
-// nameOf is a value as a person reads it.
-func nameOf(x any) string {
-	switch x := x.(type) {
-	case nil:
-		return "unset"
-	case other:
-		return "anything else"
-	case string:
-		if x == "" {
-			return "none"
-		}
-		return x
-	}
-	return fmt.Sprint(x)
 }

@@ -36,9 +36,9 @@ type link struct {
 
 // said is one thing said on the way.
 type said struct {
-	u    *utter
+	u    *utter // nil: a hand-over that did not connect
 	node int
-	tone string
+	v    *variant // the wording; nil: any
 }
 
 // run is a decision in the making.
@@ -63,6 +63,7 @@ type explorer struct {
 	widened bool
 	large   bool
 	hear    *listener
+	entered []bool // nodes that were said
 
 	maxStates int
 }
@@ -78,7 +79,7 @@ type listener struct {
 }
 
 func explore(m *machine, h *listener) *explorer {
-	x := &explorer{m: m, at: make([][]*state, len(m.nodes)), hear: h, maxStates: maxStates}
+	x := &explorer{m: m, at: make([][]*state, len(m.nodes)), entered: make([]bool, len(m.nodes)), hear: h, maxStates: maxStates}
 	if n := len(m.tab.vars); n > 100 {
 		x.maxStates = max(2000, maxStates*100/n)
 	}
@@ -168,6 +169,9 @@ func (x *explorer) test(r *run, c *cond, at place) []outcome {
 func (x *explorer) carry(r run, f facts, e *edge) {
 	e.taken = true
 	r.f = f
+	if e.counts >= 0 {
+		r.f = x.count(r.f, e.counts)
+	}
 	x.apply(&r, e.set, e.do)
 	for _, u := range e.says {
 		x.utter(&r, u)
@@ -242,7 +246,7 @@ func (x *explorer) transfer(r run, to target) {
 		x.hear.circle(&r, r.node)
 		return
 	}
-	r.said = append(r.said[:len(r.said):len(r.said)], said{node: r.node, tone: "transfer"})
+	r.said = append(r.said[:len(r.said):len(r.said)], said{node: r.node})
 	x.follow(r, *to.failed)
 }
 
@@ -260,6 +264,7 @@ func (x *explorer) enter(r run, id int) {
 			r.f = x.count(r.f, n.visits)
 		}
 		r.node = id
+		x.entered[id] = true
 		if n.listens && !n.aside {
 			r.main = id
 		}

@@ -84,6 +84,7 @@ type edge struct {
 	never  bool    // a reply before it takes everything
 	fills  []int   // slots that may be heard with it
 	hears  []int   // slots that are heard with it
+	counts int     // variable that counts up with it; -1
 	set    []setting
 	do     []action
 	says   []*utter
@@ -128,6 +129,7 @@ type utter struct {
 	node   string
 	at     place
 	engine bool
+	all    []*variant
 	langs  [][]*variant // by index of machine.langs: what a customer of that language hears
 }
 
@@ -163,6 +165,7 @@ type bound struct {
 type piece struct {
 	text   string
 	name   string
+	offer  bool
 	values []string // every text that may stand there; nil: anything
 	kinds  []any    // the values of the variable that give them
 }
@@ -179,9 +182,9 @@ type need struct {
 type needKind uint8
 
 const (
-	needSet    needKind = iota // a value that may be unset
-	needOffer                  // an offer of some tiers only
-	needTone                   // a tone under the segment's ceiling
-	needSegm                   // segments: of the variant
-	needCond                   // when: of the variant
+	needSet     needKind = iota // a value that may be unset
+	needOffer                   // an offer of some tiers only
+	needTone                    // a tone under the segment's ceiling
+	needSegment                 // segments: of the variant
+	needCond                    // when: of the variant
 )

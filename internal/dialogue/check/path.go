@@ -50,7 +50,14 @@ func (m *machine) us(list []said) []Step {
 			out = append(out, Step{Who: "note", Text: "nobody takes the call over"})
 			continue
 		}
-		out = append(out, s.u.step(m))
+		st := s.u.step(m)
+		if s.v != nil {
+			st.Text, st.File, st.Line, st.Column = clip(s.v.text, 120), s.v.at.file, s.v.at.line, s.v.at.col
+		}
+		if s.node >= 0 {
+			st.Node = m.nodes[s.node].id
+		}
+		out = append(out, st)
 	}
 	return out
 }
