@@ -28,7 +28,7 @@ func (r CallerIDs) judge(now time.Time, a *Act, f *Facts) ruling {
 	if reg == nil {
 		switch {
 		case a.Lab && (a.CallerID.IsZero() || !known || typed.Voice || a.Channel != Voice):
-			return allowed
+			return allowed()
 		case a.CallerID.IsZero():
 			return refused("caller_id_missing")
 		case known && a.Channel == Voice && !typed.Voice:
@@ -56,7 +56,7 @@ func (r CallerIDs) judge(now time.Time, a *Act, f *Facts) ruling {
 	case reg.DailyCap > 0 && reg.UsedToday >= reg.DailyCap && (reg.Resets.IsZero() || now.Before(reg.Resets)):
 		return waiting("caller_id_daily_cap", reg.Resets)
 	}
-	return allowed
+	return allowed()
 }
 
 func (r CallerIDs) inputs(_ time.Time, a *Act, f *Facts, _ ruling) map[string]string {

@@ -72,7 +72,7 @@ func (r Caps) version() string { return r.Set.Version() + describe(r.Own) }
 func (r Caps) Check(now time.Time, a Act, f Facts) Verdict { return check(r, now, a, f) }
 
 func (r Caps) judge(now time.Time, a *Act, f *Facts) ruling {
-	worst := allowed
+	worst := allowed()
 	law := r.Set.Law(*a)
 	n := 0
 	for i := range r.Own {
@@ -122,7 +122,7 @@ func (r Caps) at(law *Law, n int) *Cap {
 
 func (r Caps) one(c *Cap, n int, now time.Time, a *Act, f *Facts) ruling {
 	if !c.covers(a.Channel, a.Purpose) {
-		return allowed
+		return allowed()
 	}
 	ru := ruling{decision: Allow, which: n}
 	switch {
@@ -141,7 +141,7 @@ func (r Caps) one(c *Cap, n int, now time.Time, a *Act, f *Facts) ruling {
 		}
 	}
 	if ru.count < c.AtMost {
-		return allowed
+		return allowed()
 	}
 	ends := make([]time.Time, 0, ru.count)
 	for i := range f.Spent {
@@ -164,7 +164,7 @@ func (f *Facts) life(subject string) int {
 
 func allowedUnless(r ruling) ruling {
 	if r.decision == Allow {
-		return allowed
+		return allowed()
 	}
 	return r
 }
@@ -189,7 +189,7 @@ func (r Caps) byDay(c *Cap, ru ruling, now time.Time, a *Act, f *Facts) ruling {
 		}
 	}
 	if !recent { // the day's zone need not be known
-		return allowed
+		return allowed()
 	}
 	var buf [maxZones + 1]*time.Location
 	zs, err := r.Set.zones.candidates(a, f, buf[:])
@@ -222,7 +222,7 @@ func (r Caps) byDay(c *Cap, ru ruling, now time.Time, a *Act, f *Facts) ruling {
 		}
 	}
 	if ru.count < c.AtMost {
-		return allowed
+		return allowed()
 	}
 	return c.full(ru, ends)
 }
@@ -275,7 +275,7 @@ func (r CoolDown) version() string { return r.Set.Version() }
 func (r CoolDown) Check(now time.Time, a Act, f Facts) Verdict { return check(r, now, a, f) }
 
 func (r CoolDown) judge(now time.Time, a *Act, f *Facts) ruling {
-	out, n := allowed, 0
+	out, n := allowed(), 0
 	for _, j := range r.Set.Law(*a).parts {
 		for _, c := range j.CoolDowns {
 			n++
@@ -341,13 +341,13 @@ func (r Abandons) Check(now time.Time, a Act, f Facts) Verdict { return check(r,
 
 func (r Abandons) judge(_ time.Time, a *Act, f *Facts) ruling {
 	if a.Channel != Voice {
-		return allowed
+		return allowed()
 	}
 	rule, ok := r.Set.Law(*a).abandon()
 	if ok && float64(f.Abandoned)*100 > rule.Percent*float64(max(f.Answered, rule.Floor)) {
 		return waiting("abandon_cap", time.Time{})
 	}
-	return allowed
+	return allowed()
 }
 
 func (r Abandons) inputs(_ time.Time, a *Act, f *Facts, _ ruling) map[string]string {

@@ -96,7 +96,7 @@ func (r Consents) judge(now time.Time, a *Act, f *Facts) ruling {
 			withdrawn = c.WithdrawnAt
 		}
 	}
-	out, n, asked := allowed, 0, false
+	out, n, asked := allowed(), 0, false
 	for _, j := range r.Set.Law(*a).parts {
 		for i := range j.Consents {
 			d := &j.Consents[i]

@@ -22,7 +22,7 @@ func (Stop) judge(_ time.Time, _ *Act, f *Facts) ruling {
 	if f.Stopped != "" {
 		return waiting("stopped", time.Time{})
 	}
-	return allowed
+	return allowed()
 }
 
 func (Stop) inputs(_ time.Time, _ *Act, f *Facts, r ruling) map[string]string {
@@ -46,7 +46,7 @@ func (ContactState) judge(now time.Time, a *Act, f *Facts) ruling {
 	c := f.Contact
 	switch {
 	case c.State == "":
-		return allowed
+		return allowed()
 	case c.State.Final():
 		return refused("contact_" + string(c.State))
 	case c.Live:
@@ -54,7 +54,7 @@ func (ContactState) judge(now time.Time, a *Act, f *Facts) ruling {
 	case c.State == campaign.Scheduled && c.DueAt.After(now) && a.Path != PathManual && a.Path != PathSMS:
 		return waiting("not_due", c.DueAt)
 	}
-	return allowed
+	return allowed()
 }
 
 func (ContactState) inputs(_ time.Time, _ *Act, f *Facts, _ ruling) map[string]string {
@@ -91,7 +91,7 @@ func (TaskState) judge(now time.Time, a *Act, f *Facts) ruling {
 	case now.Before(t.OpensAt):
 		return waiting("task_not_open", t.OpensAt)
 	}
-	return allowed
+	return allowed()
 }
 
 func (TaskState) inputs(_ time.Time, a *Act, f *Facts, _ ruling) map[string]string {
@@ -121,7 +121,7 @@ func (DoNotCall) name() string { return "do_not_call" }
 func (r DoNotCall) Check(now time.Time, a Act, f Facts) Verdict { return check(r, now, a, f) }
 
 func (DoNotCall) judge(now time.Time, _ *Act, f *Facts) ruling {
-	r := allowed
+	r := allowed()
 	best := 0
 	for i, b := range f.Blocks {
 		if !b.Expires.IsZero() && !now.Before(b.Expires) {
@@ -202,7 +202,7 @@ func (r TollFraud) judge(_ time.Time, a *Act, _ *Facts) ruling {
 	case a.Number.IsZero():
 		return refused("no_number")
 	case a.Lab && kind == "lab":
-		return allowed
+		return allowed()
 	case kind == "short" && emergency(a.Number.Reveal()):
 		return refused("emergency_number")
 	case kind == "premium", kind == "short", kind == "unknown", kind == "lab":
@@ -210,7 +210,7 @@ func (r TollFraud) judge(_ time.Time, a *Act, _ *Facts) ruling {
 	}
 	for _, region := range r.Regions {
 		if region == a.region() {
-			return allowed
+			return allowed()
 		}
 	}
 	return refused("region_forbidden")
@@ -233,7 +233,7 @@ func (r Late) judge(now time.Time, a *Act, _ *Facts) ruling {
 	if !a.DueAt.IsZero() && now.Sub(a.DueAt) > r.Grace {
 		return refused("call_time_missed")
 	}
-	return allowed
+	return allowed()
 }
 
 func (r Late) inputs(now time.Time, a *Act, _ *Facts, _ ruling) map[string]string {

@@ -32,7 +32,7 @@ func (r Hours) judge(now time.Time, a *Act, f *Facts) ruling {
 		return refused("no_hours")
 	}
 	if len(tables) == 0 {
-		return allowed
+		return allowed()
 	}
 	var buf [maxZones + 1]*time.Location
 	zs, err := r.Set.zones.candidates(a, f, buf[:])
@@ -48,7 +48,7 @@ func (r Hours) judge(now time.Time, a *Act, f *Facts) ruling {
 	case open.After(now):
 		return waiting("outside_calling_hours", open)
 	}
-	return allowed
+	return allowed()
 }
 
 func (r Hours) inputs(now time.Time, a *Act, f *Facts, ru ruling) map[string]string {

@@ -30,18 +30,17 @@ type Jurisdiction struct {
 	Draft    bool               // not in force: applies where the operator says so, or a task names it
 	Calendar string             // of its holidays
 
-	Hours      *HoursRule
-	Caps       []Cap
-	CoolDowns  []CoolDownRule
-	Consents   []Demand
-	Abandon    *AbandonRule
-	Ring       *RingRule
-	Disclose   []DisclosureRule
-	Retain     []RetentionRule
-	CallerIDs  []NumberRange
-	digest     [32]byte
-	calendar   *Calendar
-	sourceFile string
+	Hours     *HoursRule
+	Caps      []Cap
+	CoolDowns []CoolDownRule
+	Consents  []Demand
+	Abandon   *AbandonRule
+	Ring      *RingRule
+	Disclose  []DisclosureRule
+	Retain    []RetentionRule
+	CallerIDs []NumberRange
+	digest    [32]byte
+	calendar  *Calendar
 }
 
 // HoursRule is when people may be called or written to, on their own clocks.
@@ -297,10 +296,13 @@ func (s *Set) Law(a Act) *Law {
 		}
 	}
 	if l, ok := s.laws.Load(key); ok {
-		return l.(*Law)
+		if law, isLaw := l.(*Law); isLaw {
+			return law
+		}
 	}
-	l, _ := s.laws.LoadOrStore(key, s.law(key))
-	return l.(*Law)
+	law := s.law(key)
+	s.laws.Store(key, law)
+	return law
 }
 
 var purposes = []campaign.Purpose{campaign.Marketing, campaign.Collections, campaign.Service, campaign.Fraud, campaign.Health}

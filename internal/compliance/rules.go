@@ -32,7 +32,7 @@ type ruling struct {
 	err      error
 }
 
-var allowed = ruling{decision: Allow, which: -1}
+func allowed() ruling { return ruling{decision: Allow, which: -1} }
 
 func refused(reason string) ruling { return ruling{reason: reason, which: -1} }
 
@@ -89,7 +89,11 @@ func (rs Rules) Check(now time.Time, act Act, facts Facts) Verdict {
 
 // pass is the quick way: a verdict is written only when it does not allow.
 func (rs Rules) pass(r Rule, now time.Time, a *Act, f *Facts) (v Verdict, ok bool) {
-	defer refuse(r, &v)
+	defer func() {
+		if p := recover(); p != nil {
+			v, ok = failed(r, p), false
+		}
+	}()
 	if g, isGate := r.(gate); isGate {
 		ru := g.judge(now, a, f)
 		if ru.decision == Allow {
@@ -199,23 +203,25 @@ func none() Verdict { return Verdict{Rule: "none", Reason: "no_rules"} }
 
 // ask is one rule's verdict, written down.
 func ask(r Rule, now time.Time, a *Act, f *Facts) (v Verdict) {
-	defer refuse(r, &v)
+	defer func() {
+		if p := recover(); p != nil {
+			v = failed(r, p)
+		}
+	}()
 	if g, ok := r.(gate); ok {
 		return verdict(g, now, a, f, g.judge(now, a, f))
 	}
 	return r.Check(now, *a, *f)
 }
 
-// refuse turns the panic of a rule into its refusal. What it panicked with is
-// not shown: it may hold anything.
-func refuse(r Rule, v *Verdict) {
-	if p := recover(); p != nil {
-		name := fmt.Sprintf("%T", r)
-		if g, ok := r.(gate); ok {
-			name = g.name()
-		}
-		*v = Verdict{Rule: name, Reason: ReasonFailed, Inputs: map[string]string{"failure": fmt.Sprintf("%T", p)}}
+// failed is the refusal of a rule that panicked. What it panicked with is not
+// shown: it may hold anything.
+func failed(r Rule, p any) Verdict {
+	name := fmt.Sprintf("%T", r)
+	if g, ok := r.(gate); ok {
+		name = g.name()
 	}
+	return Verdict{Rule: name, Reason: ReasonFailed, Inputs: map[string]string{"failure": fmt.Sprintf("%T", p)}}
 }
 
 // ReasonFailed is the reason of a rule that failed instead of judging: it

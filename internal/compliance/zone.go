@@ -17,7 +17,9 @@ type zones struct{ by sync.Map }
 
 func (z *zones) load(name string) (*time.Location, error) {
 	if l, ok := z.by.Load(name); ok {
-		return l.(*time.Location), nil
+		if loc, isLocation := l.(*time.Location); isLocation {
+			return loc, nil
+		}
 	}
 	if name == "" || name == "Local" || len(name) > 64 {
 		return nil, ErrZone
