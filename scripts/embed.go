@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-//go:embed demo education healthcare retail schema.json
+//go:embed demo education finance healthcare retail schema.json
 var files embed.FS
 
 // FS holds every shipped script and conversation test, by industry.

@@ -37,7 +37,8 @@ func compiled(t testing.TB) map[string]*dialogue.Script {
 }
 
 // Every shipped script is rehearsed by the conversations beside it, and they
-// reach every node.
+// reach every node and nearly every reply. `go test -v -run Conversations
+// ./scripts` prints the coverage.
 func TestConversations(t *testing.T) {
 	for path, s := range compiled(t) {
 		t.Run(path, func(t *testing.T) {
@@ -61,10 +62,23 @@ func TestConversations(t *testing.T) {
 			}
 			info := s.Info()
 			nodes, replies := rehearse.Untouched(info.Nodes, rep.Nodes), rehearse.Untouched(info.Replies, rep.Replies)
-			t.Logf("%d conversations, %d of %d nodes, %d of %d replies; replies not taken: %v", len(rep.Results),
+			t.Logf("%s: %d conversations, %d of %d nodes, %d of %d replies; replies not taken: %v", info.ID, len(rep.Results),
 				len(info.Nodes)-len(nodes), len(info.Nodes), len(info.Replies)-len(replies), len(info.Replies), replies)
 			if len(nodes) > 0 {
 				t.Errorf("no conversation reaches %v", nodes)
+			}
+			if info.Industry == "demo" {
+				return
+			}
+			if len(replies)*10 > len(info.Replies) {
+				t.Errorf("more than a tenth of the replies is never taken: %v", replies)
+			}
+			ends := map[string]bool{}
+			for _, c := range suite.Conversations {
+				ends[c.Expect.Disposition] = true
+			}
+			if len(suite.Conversations) < 8 || !ends["opted_out"] || !ends["complaint"] {
+				t.Errorf("%d conversations that end as %v: at least 8 are wanted, a stop and a complaint among them", len(suite.Conversations), ends)
 			}
 		})
 	}

@@ -17,6 +17,7 @@ const (
 	VarCourse  = "course"         // 中考冲刺班
 	VarReason  = "course_reason"  // 孩子数学最近平均62分，...
 	VarSubject = "course_subject" // maths
+	VarFor     = "course_grade"   // grade9: the grade that it is recommended for
 	VarPrice   = "price"          // 1280
 	VarSecond  = "course_second"  // the second best, if any
 )
@@ -105,12 +106,12 @@ func (c *Catalogue) Fill(vars map[string]any, wanted []string) map[string]any {
 	if len(top) == 0 {
 		return vars
 	}
-	out := make(map[string]any, len(vars)+5)
+	out := make(map[string]any, len(vars)+6)
 	for k, v := range vars {
 		out[k] = v
 	}
 	best := top[0]
-	add := map[string]any{VarCourse: best.Course.Name, VarReason: best.Spoken(), VarSubject: best.Course.Subject, VarPrice: float64(best.Course.Price)}
+	add := map[string]any{VarCourse: best.Course.Name, VarReason: best.Spoken(), VarSubject: best.Course.Subject, VarFor: l.Grade, VarPrice: float64(best.Course.Price)}
 	if len(top) > 1 {
 		add[VarSecond] = top[1].Course.Name
 	}
