@@ -77,7 +77,7 @@ var allowed = map[string]string{
 
 	"internal/app/demo": "config internal/app internal/call internal/campaign internal/lab/...",
 
-	"cmd/ringmaster": "config internal/app internal/app/demo internal/nlu/classify",
+	"cmd/ringmaster": "adapter/nlu/keyword config internal/app internal/app/demo internal/dialogue/... internal/nlu/classify scripts",
 	"cmd/rows":       "",
 
 	// The lab: instruments and lab parts. Only app (demo), cmd and tests use it.

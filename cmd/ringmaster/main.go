@@ -25,6 +25,7 @@ func main() {
 	}
 	root.AddCommand(serveCommand(), demoCommand(), doctorCommand(), keyCommand(), migrateCommand(), configCommand(), redactCommand())
 	root.AddCommand(nluCommand())
+	root.AddCommand(scriptCommand())
 	root.AddCommand(dialplanCommand())
 	if err := root.ExecuteContext(ctx); err != nil && !errors.Is(err, context.Canceled) {
 		fmt.Fprintln(os.Stderr, "ringmaster:", err)
