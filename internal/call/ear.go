@@ -84,7 +84,7 @@ func (r *rules) decide(s State, d turn.Decision) (State, []Effect) {
 		s.Asking = false
 		s.clear(dlUnderstand, dlGiveUp)
 	case turn.NoInput:
-		if s.Keys != "" || s.Asking {
+		if s.Keys != "" || s.Asking || s.Wording {
 			s.listen()
 			return s, nil
 		}
@@ -243,7 +243,7 @@ func (r *rules) understood(s State, in Input) (State, []Effect) {
 
 // filler fills the silence while understanding is slow.
 func (r *rules) filler(s State) (State, []Effect) {
-	if !s.Asking || s.Saying {
+	if !s.Asking && !s.Wording || s.Saying {
 		return s, nil
 	}
 	line := r.script.Filler(s.Dialogue)

@@ -34,6 +34,7 @@ const (
 	InHeard           Kind = "heard"          // Result: from the recognizer
 	InDeaf            Kind = "deaf"           // the recognizer is gone
 	InUnderstood      Kind = "understood"     // ID, Answer or Text (error)
+	InWorded          Kind = "worded"         // ID, Draft or Text (error): from the language model
 	InLineStarted     Kind = "line_started"   // Line
 	InLineEnded       Kind = "line_ended"     // Line
 	InTimer           Kind = "timer"          // a deadline of the state has passed
@@ -56,6 +57,7 @@ type Input struct {
 	Machine string         `json:"machine,omitempty"` // human, greeting, beep, uncertain; Text is why
 	Result  *speech.Result `json:"result,omitempty"`
 	Answer  *nlu.Answer    `json:"answer,omitempty"`
+	Draft   *nlu.Draft     `json:"draft,omitempty"`
 	Line    *LineReport    `json:"line,omitempty"`
 }
 

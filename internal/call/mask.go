@@ -91,6 +91,11 @@ func (m masks) input(in Input, s State) Input {
 		a.Reason = maskAlone(m.log, a.Reason)
 		in.Answer = &a
 	}
+	if in.Draft != nil {
+		d := *in.Draft
+		d.Say = maskAlone(m.log, d.Say)
+		in.Draft = &d
+	}
 	if in.Line != nil {
 		l := *in.Line
 		if l.Heard != "" {

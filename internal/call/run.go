@@ -43,7 +43,9 @@ type Deps struct {
 	Recognizer   speech.Recognizer
 	Synthesizer  speech.Synthesizer
 	Understander nlu.Understander
-	Recorder     Recorder // nil = no recording
+	Composer     nlu.Composer        // words turns that a script hands over; nil: the script's own lines
+	Composed     func(result string) // counts them (dialogue.Move.Composed); may be nil
+	Recorder     Recorder            // nil = no recording
 	// Masker knows the tenant's own patterns; nil = redact.New().
 	Masker *redact.Masker
 	// Ears makes a fresh detector; nil = NewEars.
@@ -299,6 +301,12 @@ func (c *call) do(e Effect) {
 		q := c.plan.Script.Question(c.state.Dialogue, e.Text)
 		q.Tenant = c.plan.Attempt.Tenant // models belong to a tenant's script version
 		c.background(func() { c.understand(e.ID, q) })
+	case Words:
+		c.compose(e)
+	case Worded:
+		if c.deps.Composed != nil {
+			c.deps.Composed(e.Result)
+		}
 	case HandOver:
 		c.handOver(e)
 	case RecordOn:

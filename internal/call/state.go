@@ -88,6 +88,10 @@ type State struct {
 	// FillerSay is the Say that is a filler: the dialogue does not hear of it.
 	FillerSay int64
 
+	// Words are awaited from a language model.
+	WordsID int64
+	Wording bool
+
 	Listen   dialogue.Listen
 	Wanted   []wanted // turns and slots in which a number was expected: for masking
 	Dialogue dialogue.State

@@ -48,6 +48,8 @@ func (r *rules) talk(s State, in Input) (State, []Effect) {
 		return r.interruptWith(s, dialogue.Input{Kind: dialogue.Deaf, Reason: in.Text})
 	case InUnderstood:
 		return r.understood(s, in)
+	case InWorded:
+		return r.worded(s, in.ID, in.Draft, in.Text)
 	case InKey:
 		return r.key(s, in.Text)
 	case InMachine:
@@ -75,8 +77,10 @@ func (r *rules) talkTimer(s State, name string) (State, []Effect) {
 			return r.isMachine(s, "greeting")
 		}
 		s.Suspect = false
-	case dlUnderstand:
+	case dlUnderstand, dlComposeFill:
 		return r.filler(s)
+	case dlCompose:
+		return r.worded(s, s.WordsID, nil, "no words in time")
 	case dlGiveUp:
 		if !s.Asking {
 			return s, nil
@@ -94,6 +98,15 @@ func (r *rules) perform(s State, mv dialogue.Move) (State, []Effect) {
 	for _, a := range mv.Actions {
 		s.act(a)
 	}
+	s, fx := r.words(s, mv)
+	if mv.Compose != nil {
+		return s, fx
+	}
+	s, more := r.carryOut(s, mv)
+	return s, append(fx, more...)
+}
+
+func (r *rules) carryOut(s State, mv dialogue.Move) (State, []Effect) {
 	if mv.Resume {
 		return r.resume(s)
 	}
@@ -133,6 +146,7 @@ func (r *rules) afterSaid(s State) (State, []Effect) {
 // converse gives the dialogue an input and performs its move.
 func (r *rules) converse(s State, in dialogue.Input) (State, []Effect) {
 	in.At = s.sinceAnswer()
+	s.overtaken()
 	if s.Asking { // overtaken: what was asked gets no answer, but it was said
 		s.Asking = false
 		s.clear(dlUnderstand, dlGiveUp)

@@ -5,12 +5,6 @@ import (
 	"strings"
 )
 
-// notNumbers are words with a numeral in them that count nothing.
-//
-//nolint:gochecknoglobals // a table, read only
-var notNumbers = strings.NewReplacer("一下", "", "一起", "", "一些", "", "一样", "", "一直", "", "一定", "", "一般", "", "一旦", "", "一边", "", "唯一", "", "统一", "",
-	"一会", "", "一点儿", "", "一点也", "", "有一点", "", "十分", "", "千万别", "", "千万不", "", "万一", "", "万分", "", "三思", "", "同一", "", "一方面", "", "之一", "", "第一时间", "", "一切", "", "一番", "", "进一步", "")
-
 // number is a number in a text, and what it counts: 元, 折, %, or a unit of
 // time; empty for anything else.
 type number struct{ value, unit string }
@@ -19,7 +13,7 @@ type number struct{ value, unit string }
 // 一千二百八十 are the same. A lone 一 counts nothing unless a unit of money,
 // share or time follows it.
 func numbersIn(s string) []number {
-	r := []rune(notNumbers.Replace(halfWidth(s)))
+	r := []rune(halfWidth(s))
 	var out []number
 	add := func(value string, i, j int) { out = append(out, number{value, unitOf(r, i, j)}) }
 	for i := 0; i < len(r); {
@@ -75,16 +69,19 @@ var englishNumbers = map[string]string{"two": "2", "three": "3", "four": "4", "f
 
 // counts: the run i..j of Chinese numerals is a number and no part of a word.
 func counts(r []rune, i, j int) bool {
-	if j-i > 1 {
-		return true
-	}
-	if hanUnit(r[i]) > 1 && r[i] != '十' { // 百, 千, 万 alone
+	run, next := string(r[i:j]), string(r[j:min(len(r), j+2)])
+	switch {
+	case run == "十" && strings.HasPrefix(next, "分") && next != "分钟", run == "千万" && (next == "" || !strings.ContainsAny(next[:3], "元块")),
+		run == "万一", run == "一一", run == "三" && strings.HasPrefix(next, "思"):
 		return false
-	}
-	if r[i] != '一' {
+	case j-i > 1:
+		return true
+	case hanUnit(r[i]) > 1 && r[i] != '十': // 百, 千, 万 alone
+		return false
+	case r[i] != '一':
 		return true
 	}
-	return j < len(r) && strings.ContainsRune("元块折成倍年岁月万千百%％分", r[j])
+	return j < len(r) && strings.ContainsRune("元块折成倍年岁月%分", r[j])
 }
 
 func digit(r rune) bool { return r >= '0' && r <= '9' }
