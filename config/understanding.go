@@ -17,6 +17,31 @@ type Understanding struct {
 	// it is only logged.
 	Reports  string   `yaml:"reports"`
 	Provider Provider `yaml:"provider"`
+	Composer Composer `yaml:"composer"`
+}
+
+// Composer is a language model behind an OpenAI-compatible endpoint that words
+// the turns which a script hands over (`compose:`). Without one the script's
+// fallback lines are said.
+type Composer struct {
+	URL     string        `yaml:"url"` // the base, such as http://host:8000/v1; empty: none
+	Token   Secret        `yaml:"token"`
+	Timeout time.Duration `yaml:"timeout"` // for one answer; 0: 2500 ms. A script may ask for less
+	Model   string        `yaml:"model"`
+	Plain   bool          `yaml:"plain"` // without response_format, for servers that know no JSON schema
+}
+
+func (c Composer) check(k *checker) {
+	const at = "understanding.composer"
+	if c.URL == "" {
+		k.must(c.Token.IsZero() && c.Model == "", at+".url", "the base of the endpoint, such as http://host:8000/v1")
+		return
+	}
+	k.must(c.Model != "", at+".model", "the name of the model, as the endpoint knows it")
+	to, err := url.Parse(c.URL)
+	k.must(err == nil && (to.Scheme == "http" || to.Scheme == "https") && to.Host != "", at+".url", "http:// or https:// with a host")
+	k.must(err != nil || to.User == nil, at+".url", "no user or password in it: use token, best as env:NAME or file:/path")
+	k.must(c.Timeout == 0 || c.Timeout >= 500*time.Millisecond && c.Timeout <= 3*time.Second, at+".timeout", "0 (default 2500ms), or 500ms to 3s: from 900ms on the silence is filled")
 }
 
 // Provider is an understander behind HTTP; the embedded one answers when it
@@ -39,6 +64,7 @@ type Provider struct {
 func (u Understanding) check(k *checker) {
 	k.must(u.Embedded == "trained" || u.Embedded == "keyword", "understanding.embedded", "trained (a model of every script version beside the keywords) or keyword")
 	k.must(u.Models >= 1 && u.Models <= 1000, "understanding.models", "1 to 1000; a model takes about 1 MB, with many labels up to 15 MB")
+	u.Composer.check(k)
 	p, at := u.Provider, "understanding.provider"
 	switch p.Kind {
 	case "":

@@ -114,6 +114,7 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 	}
 	a.caller = &caller{archive: a.archive, ahead: make(chan foreseen, 1024), cfg: o.Config, log: o.Log, fleet: a.fleet, library: a.library, prompts: a.prompts, watch: o.Watch,
 		deps: call.Deps{Recognizer: recognizer, Synthesizer: a.prompts, Understander: a.understanding, Log: o.Log}}
+	a.understanding.words.join(&a.caller.deps)
 	if a.archive != nil {
 		a.caller.deps.Recorder = a.archive
 	}

@@ -29,6 +29,7 @@ type understanding struct {
 	model    *trained.Understander // nil: keywords alone
 	provider *remote.Understander  // nil: none
 	kind     string                // of the provider
+	words    *composing            // words turns
 	log      *slog.Logger
 	reports  string // folder; empty: evaluations are only logged
 
@@ -52,6 +53,10 @@ func newUnderstanding(o Options, examples examplesOf) (*understanding, error) {
 		seconds: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "ringmaster_nlu_seconds", Help: "Time to an answer.", Buckets: []float64{1e-4, 1e-3, 1e-2, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3}}),
 		quality: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "ringmaster_nlu_macro_f1", Help: "Macro F1 of the model of a script's published version, cross-validated."}, []string{"script"}),
 	}
+	var err error
+	if u.words, err = newComposing(c.Composer); err != nil {
+		return nil, err
+	}
 	u.ctx, u.cancel = context.WithCancel(context.Background())
 	u.top = o.Understander
 	if u.top != nil {
@@ -62,7 +67,6 @@ func newUnderstanding(o Options, examples examplesOf) (*understanding, error) {
 		u.model = trained.New(trained.Options{Keyword: keyword.New(), Source: examples, Models: c.Models, Log: o.Log})
 		u.top = u.model
 	}
-	var err error
 	if u.provider, err = newProvider(c.Provider, u.top, u.failed); err != nil {
 		u.close()
 		return nil, err
@@ -153,6 +157,7 @@ func (u *understanding) Describe(ch chan<- *prometheus.Desc) {
 	u.answers.Describe(ch)
 	u.seconds.Describe(ch)
 	u.quality.Describe(ch)
+	u.words.turns.Describe(ch)
 	ch <- descModels
 	ch <- descProvider
 }
@@ -162,6 +167,7 @@ func (u *understanding) Collect(ch chan<- prometheus.Metric) {
 	u.answers.Collect(ch)
 	u.seconds.Collect(ch)
 	u.quality.Collect(ch)
+	u.words.turns.Collect(ch)
 	if u.model != nil {
 		s := u.model.Stats()
 		for state, n := range map[string]int{"ready": s.Ready, "training": s.Training, "failed": s.Failed} {
