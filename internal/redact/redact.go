@@ -59,6 +59,7 @@ type Mask struct {
 type Masker struct {
 	lex   *lexicon
 	sides map[string]*side
+	trail trail
 }
 
 // side is what is remembered of one side between its turns.
@@ -72,8 +73,9 @@ type side struct {
 	scratch []token
 }
 
-// New makes a Masker. patterns are further words, of a tenant, that announce a
-// number (工号, 会员号 ...).
+// New makes a Masker. patterns are a tenant's own: words that announce a number
+// (工号, 会员号), or regular expressions between slashes for what is masked
+// wherever it stands; Check says whether they can be used.
 func New(patterns ...string) *Masker {
 	return &Masker{lex: newLexicon(patterns), sides: map[string]*side{}}
 }
@@ -100,6 +102,10 @@ type run struct {
 	exempt      bool   // an amount, a time, a place
 	order       bool
 	near        bool
+	gathered    bool // with others it is a number
+	carried     bool // the others stand in an earlier turn
+	bare        bool // the turn holds nothing else
+	weak        bool // a cardinal without a unit: no number unless among others
 }
 
 // See masks a result. Only a final changes what is remembered.
@@ -114,13 +120,23 @@ func (m *Masker) See(r Result) Seen {
 	toks := m.lex.tokenize(r.Text, s.scratch[:0])
 	s.scratch = toks
 	asked := m.askedBy(r.Side) || r.Slot != "" && r.Slot != "order"
-	runs := m.runs(toks, s)
+	runs := m.matched(r.Text, toks, m.runs(toks, s))
 	out := Seen{Call: r.Call, Side: r.Side, Final: r.Final}
 	var b strings.Builder
 	pos, cut := 0, len(r.Text)
+	if n := len(toks); !r.Final && n > 0 && toks[n-1].kind == fixed { // it may go on
+		cut, out.Held = toks[n-1].start, true
+	}
+	if n := len(toks); !r.Final && n > 0 && len(m.lex.patterns) > 0 {
+		cut, out.Held = min(cut, toks[max(0, n-patternTail)].start), true
+	}
 	for _, u := range runs {
 		if !r.Final && m.holds(u, toks) {
-			cut, out.Held = toks[u.first].start, true
+			cut, out.Held = min(cut, toks[u.first].start), true
+			break
+		}
+		if toks[u.last].end > cut {
+			cut = min(cut, toks[u.first].start)
 			break
 		}
 		if !u.masked(asked, r.Slot) {
@@ -135,7 +151,7 @@ func (m *Masker) See(r Result) Seen {
 			}
 		}
 		pos = toks[u.last].end
-		out.Continues = out.Continues || u.joined > 0
+		out.Continues = out.Continues || u.joined > 0 || u.carried
 		out.Masked = append(out.Masked, Mask{u.kind(), from, b.Len(), Span{toks[u.first].start, pos}})
 	}
 	if pos < cut {
@@ -143,9 +159,10 @@ func (m *Masker) See(r Result) Seen {
 	}
 	out.Text = b.String()
 	if r.Final {
-		if n := len(runs); n > 0 && runs[n-1].open && !runs[n-1].exempt {
+		if n := len(runs); n > 0 && !runs[n-1].exempt && (runs[n-1].open || runs[n-1].group() && len(toks)-runs[n-1].last <= gatherTurn) {
 			out.Open = Span{toks[runs[n-1].first].start, toks[runs[n-1].last].end}
 		}
+		m.follow(toks, runs)
 		s.remember(toks, runs)
 		m.forgetAsking(r.Side, runs)
 	}
@@ -192,11 +209,11 @@ func (m *Masker) forgetAsking(name string, runs []run) {
 
 // holds reports a run that must not yet be shown in a partial result.
 func (m *Masker) holds(u run, toks []token) bool {
-	if u.exempt && !u.open {
-		return false
-	}
 	if u.open {
 		return true
+	}
+	if u.exempt {
+		return false
 	}
 	// A short run may still turn out to be near a number word.
 	return len(u.digits) < longRun && !u.near && len(toks)-1-u.last < nearWords
@@ -208,14 +225,14 @@ func (u run) masked(asked bool, slot string) bool {
 	switch {
 	case u.exempt:
 		return false
-	case u.order || slot == "order":
+	case (u.order || slot == "order") && !u.gathered:
 		return len(u.digits) >= longRun && parsesAsPerson(u.digits)
-	case n >= longRun, u.near && n >= 3, u.joined > 0 && n >= openRun, u.open && n >= openRun:
+	case n >= longRun, u.gathered, u.near && n >= 3, u.joined > 0 && n >= openRun, u.open && n >= openRun:
 		return true
 	case slot != "":
 		return true
-	case asked:
-		return len(u.digits) >= 3
+	case asked, u.near && u.bare:
+		return n >= 3 || u.bare
 	}
 	return u.prefix != "" && len(u.digits) >= longRun
 }

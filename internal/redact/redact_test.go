@@ -3,8 +3,10 @@ package redact
 import (
 	"fmt"
 	"math/rand/v2"
+	"regexp"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 )
 
@@ -200,11 +202,13 @@ func chunk(r *rand.Rand, way int, pieces []string, lead, tail string) []Result {
 	return out
 }
 
+var lexiconOfTests = newLexicon(nil)
+
 // leaks reports whether 5 or more true digits in a row are visible in what the
 // sinks saw, put together.
 func leaks(seen []string, truth string) bool {
 	var b strings.Builder
-	for _, t := range newLexicon(nil).tokenize(strings.Join(seen, "，"), nil) {
+	for _, t := range lexiconOfTests.tokenize(strings.Join(seen, "，"), nil) {
 		switch t.kind {
 		case digit:
 			b.WriteString(t.digits)
@@ -223,6 +227,7 @@ func leaks(seen []string, truth string) bool {
 }
 
 func TestRow_S13_SpokenNumbersDoNotLeak(t *testing.T) {
+	base := New()
 	leads := []string{"", "我说一下，", "好的我的卡号是", "那个，手机是", "喂你好，", "您记一下"}
 	tails := []string{"", "。", "，对吗？", "谢谢", "就这个"}
 	for _, c := range []struct {
@@ -246,7 +251,7 @@ func TestRow_S13_SpokenNumbersDoNotLeak(t *testing.T) {
 							}
 						}
 					}
-					m := New()
+					m := base.Fork()
 					var seen []string
 					for _, res := range chunk(r, way, pieces, leads[r.IntN(len(leads))], tails[r.IntN(len(tails))]) {
 						out := m.See(res)
@@ -278,8 +283,8 @@ func TestRow_S13_SpokenNumbersDoNotLeak(t *testing.T) {
 	}
 }
 
-func TestRow_S13_AmountsDatesAddressesOrdersStay(t *testing.T) {
-	r := rand.New(rand.NewPCG(3, 5))
+// ordinary are n sentences with amounts, dates, addresses and order numbers.
+func ordinary(r *rand.Rand, n int) (out []string) {
 	cn := func(n int) string { return cardinal(n) }
 	templates := []func() string{
 		func() string {
@@ -313,18 +318,30 @@ func TestRow_S13_AmountsDatesAddressesOrdersStay(t *testing.T) {
 			return "二零二" + pick("零一二三四五六七八九", byte('0'+r.IntN(10))) + "年" + cn(1+r.IntN(12)) + "月开始的"
 		},
 	}
-	masked := 0
-	const n = 6000
 	for i := range n {
-		text := templates[i%len(templates)]()
-		if got := New().See(final(text)); len(got.Masked) > 0 || got.Text != text {
+		out = append(out, templates[i%len(templates)]())
+	}
+	return out
+}
+
+func TestRow_S13_AmountsDatesAddressesOrdersStay(t *testing.T) {
+	stays(t, ordinary(rand.New(rand.NewPCG(3, 5)), 6000))
+}
+
+// stays checks that at most 1 % of the sentences is touched.
+func stays(t *testing.T, sentences []string) {
+	t.Helper()
+	base := New()
+	masked := 0
+	for _, text := range sentences {
+		if got := base.Fork().See(final(text)); len(got.Masked) > 0 || got.Text != text {
 			if masked++; masked <= 5 {
 				t.Logf("over-masked: %q as %q", text, got.Text)
 			}
 		}
 	}
-	t.Logf("%d of %d sentences over-masked (%.2f %%)", masked, n, 100*float64(masked)/n)
-	if masked > n/100 {
+	t.Logf("%d of %d sentences over-masked (%.2f %%)", masked, len(sentences), 100*float64(masked)/float64(len(sentences)))
+	if masked > len(sentences)/100 {
 		t.Errorf("more than 1 %%")
 	}
 }
@@ -371,6 +388,88 @@ func FuzzSee(f *testing.F) {
 			}
 		}
 	})
+}
+
+// plain is what people write who think that a regular expression will do.
+var plain = regexp.MustCompile(`[0-9０-９]{7,}X?|[零〇一幺二三四五六七八九]{7,}`)
+
+// What is claimed, in one table, beside a plain regular expression on the same
+// corpora: both generators, no recognition errors and 5 %.
+func TestRow_M6_RecallAndOverMaskingBesideARegularExpression(t *testing.T) {
+	base := New()
+	see := map[string]func() func(Result) string{
+		"redact": func() func(Result) string { m := base.Fork(); return func(r Result) string { return m.See(r).Text } },
+		"regular expression": func() func(Result) string {
+			return func(r Result) string { return plain.ReplaceAllString(r.Text, "***") }
+		},
+	}
+	for _, by := range []string{"redact", "regular expression"} {
+		for _, rate := range []float64{0, 0.05} {
+			r := rand.New(rand.NewPCG(99, uint64(rate*100)))
+			leaked, total := 0, 0
+			run := func(results []Result, truth string) {
+				f, seen := see[by](), strings.Builder{}
+				for _, x := range results {
+					if out := f(x); x.Final {
+						seen.WriteString(out + "。")
+					}
+				}
+				if total++; strictLeak(seen.String(), truth) {
+					leaked++
+				}
+			}
+			for f := range forms {
+				for way := range 5 {
+					for range 20 {
+						truth := number(r)
+						pieces := forms[f](r, truth)
+						for i := range pieces {
+							pieces[i] = mishear(r, pieces[i], rate)
+						}
+						run(chunk(r, way, pieces, "", ""), truth)
+					}
+				}
+			}
+			for _, form := range sortedKeys(adversaries) {
+				for _, way := range sortedKeys(dialogues) {
+					for range 20 {
+						truth := number(r)
+						parts := adversaries[form](r, truth)
+						for i := range parts {
+							parts[i] = mishear(r, parts[i], rate)
+						}
+						run(dialogues[way](r, parts, farLeads[r.IntN(len(farLeads))]), truth)
+					}
+				}
+			}
+			recall := 100 * (1 - float64(leaked)/float64(total))
+			t.Logf("%-18s recognition errors %.0f %%: recall %.2f %% of %d numbers", by, rate*100, recall, total)
+			if by == "redact" && (rate == 0 && recall < 99.5 || recall < 99) {
+				t.Errorf("recall %.2f %%", recall)
+			}
+		}
+	}
+	over := map[string]int{}
+	r := rand.New(rand.NewPCG(5, 6))
+	sentences := append(everyday(r, 3000), ordinary(r, 3000)...)
+	for by, f := range see {
+		for _, s := range sentences {
+			if f()(final(s)) != s {
+				over[by]++
+			}
+		}
+	}
+	t.Logf("over-masked of %d sentences with amounts, dates, addresses and order numbers: redact %d, regular expression %d", len(sentences), over["redact"], over["regular expression"])
+	if over["redact"] > len(sentences)/100 {
+		t.Error("more than 1 %")
+	}
+	m, tokens := base.Fork(), 0
+	begin := time.Now()
+	for _, s := range sentences {
+		m.See(final(s))
+		tokens += len(base.lex.tokenize(s, nil))
+	}
+	t.Logf("%.2f µs a token, tokenizing twice (limit 20)", float64(time.Since(begin).Microseconds())/float64(tokens))
 }
 
 func BenchmarkSee(b *testing.B) {

@@ -10,7 +10,7 @@ func (m *Masker) runs(toks []token, s *side) []run {
 			i++
 			continue
 		}
-		u := m.grow(toks, i)
+		u := m.grow(toks, i, s.near+i <= nearWords || wordBefore(toks, i))
 		m.judge(toks, &u)
 		if len(out) == 0 && s.open > 0 && onlyBetween(toks[:u.first]) {
 			u.joined = s.open
@@ -23,22 +23,23 @@ func (m *Masker) runs(toks []token, s *side) []run {
 		out = append(out, u)
 		i = u.last + 1
 	}
+	out = readAsCardinals(toks, out)
+	if len(out) == 1 && !out[0].exempt {
+		out[0].bare = onlyBetween(toks[:out[0].first]) && onlyBetween(toks[out[0].last+1:])
+	}
+	m.gather(toks, out)
 	return out
 }
 
 // grow takes digits and what may stand between them, from token i on.
-func (m *Masker) grow(toks []token, i int) run {
+// near says that a number has been named: letters may then be parts of a code.
+func (m *Masker) grow(toks []token, i int, near bool) run {
 	u := run{first: i, last: i, digits: toks[i].digits}
 	if i > 0 && toks[i-1].kind == letter && toks[i-1].end == toks[i].start {
 		u.prefix = toks[i-1].text
 	}
-	if writtenDate(toks, i) {
-		u.digits, u.last = toks[i].digits+toks[i+1].digits+toks[i+2].digits, i+2
-		u.open = onlyBetween(toks[u.last+1:])
-		return u
-	}
 	for j := i + 1; j < len(toks); j++ {
-		next, ok := m.bridge(toks, u.last+1, len(u.digits))
+		next, ok := m.bridge(toks, u.last+1, len(u.digits), near)
 		if !ok {
 			break
 		}
@@ -56,7 +57,7 @@ func (m *Masker) grow(toks []token, i int) run {
 
 // bridge looks from token i on for the digit that goes on with a run of n
 // digits: behind fillers, self-corrections, or one misheard character.
-func (m *Masker) bridge(toks []token, i, n int) (int, bool) {
+func (m *Masker) bridge(toks []token, i, n int, near bool) (int, bool) {
 	misheard, sound := 0, false
 	for j := i; j < len(toks) && j-i < gapTokens+2; j++ {
 		switch t := toks[j]; t.kind {
@@ -69,20 +70,29 @@ func (m *Masker) bridge(toks []token, i, n int) (int, bool) {
 		case end:
 			return 0, false
 		case point:
-			// 10:30 and 3.5 are times and amounts: no bridge; a pause dot is.
-			return 0, false
+			// 138.1234.5678 is written so; 3.5 is an amount.
+			if j != i || j+1 >= len(toks) || toks[j+1].kind != digit || decimals(toks, j+1, j+1) {
+				return 0, false
+			}
 		case letter:
-			if t.text == "x" && (n == 17 || n >= 14) {
+			follows := j+1 < len(toks) && toks[j+1].kind == digit && toks[j+1].start == t.end
+			if t.text == "x" && (n >= 14 || near && n >= 3 && !follows) {
 				return j, true
+			}
+			if near && follows && t.start == toks[j-1].end { // A1B2C3
+				continue
 			}
 			misheard++
 		case other:
 			misheard++
 			sound = strings.Contains(homophones, t.text)
 		case unit:
-			// 个 of 三个八 was read with its digit; any other unit ends a run
-			// unless it is a homophone within a long one (十 for 四 is a scale).
-			return 0, false
+			// 个 of 三个八 was read with its digit; 期 right before a digit is a
+			// misheard 七; any other unit ends a run.
+			if t.text != "期" || j+1 >= len(toks) || toks[j+1].kind != digit {
+				return 0, false
+			}
+			misheard, sound = misheard+1, true
 		case scale:
 			// 十 within many digits is a misheard 四: digits on both sides.
 			if n >= 3 && digitsAfter(toks, j+1, 3) {
@@ -93,7 +103,7 @@ func (m *Masker) bridge(toks []token, i, n int) (int, bool) {
 		default:
 			return 0, false
 		}
-		if misheard > 1 || misheard == 1 && n < 2 {
+		if misheard > 1 || misheard == 1 && n < 2 && !sound {
 			return 0, false
 		}
 	}
@@ -101,7 +111,7 @@ func (m *Masker) bridge(toks []token, i, n int) (int, bool) {
 }
 
 // homophones are what recognizers write for a spoken digit.
-const homophones = "林零灵另玲医依衣伊以已而耳尔儿山散伞是四思死寺事我五无吴舞午物留刘流六陆其起期七妻吧把爸巴八就久酒旧九要腰药幺妖遥石实师量亮凉"
+const homophones = "林零灵另玲铃医依衣伊以已而儿耳尔儿山散伞是四思死寺事我五无吴舞午物留刘流六陆其起期七妻吧把爸巴八就久酒旧九要腰药幺妖遥石实师量亮凉"
 
 // countFrom counts the digits directly from token i on.
 func countFrom(toks []token, i int) int {
@@ -114,17 +124,6 @@ func countFrom(toks []token, i int) int {
 
 func digitsAfter(toks []token, i, n int) bool { return countFrom(toks, i) >= n }
 
-// writtenDate reports 2026-03-05 at token i.
-func writtenDate(toks []token, i int) bool {
-	if i+2 >= len(toks) || toks[i+1].kind != digit || toks[i+2].kind != digit {
-		return false
-	}
-	y, m, d := toks[i], toks[i+1], toks[i+2]
-	return len(y.text) == 4 && (strings.HasPrefix(y.text, "19") || strings.HasPrefix(y.text, "20")) &&
-		m.start == y.end+1 && d.start == m.end+1 && len(m.text) <= 2 && len(d.text) <= 2 && m.text[0] < 0x80 && d.text[0] < 0x80 &&
-		small(m.digits, 12) && small(d.digits, 31)
-}
-
 // judge exempts amounts, times and places.
 func (m *Masker) judge(toks []token, u *run) {
 	n := len(u.digits)
@@ -132,22 +131,21 @@ func (m *Masker) judge(toks []token, u *run) {
 	prev := u.first - 1
 	switch {
 	case next < len(toks) && toks[next].kind == scale && n < longRun: // 三千二, 5万
-		u.exempt = true
+		u.exempt, u.open = true, false
 	case prev >= 0 && toks[prev].kind == scale && n <= 2: // 一千二百三十四
 		u.exempt = true
 	case next < len(toks) && toks[next].kind == unit && n <= unitLimit(toks[next].text):
+		u.exempt, u.open = true, next == len(toks)-1 // 三个 may become 三个八
+	case decimals(toks, u.first, u.last): // 3.5, 1024.50
 		u.exempt = true
-	case next < len(toks) && toks[next].kind == point && next+1 < len(toks) && toks[next+1].kind == digit && n <= 6:
-		u.exempt = true // 3.5, 10:30
-	case prev >= 1 && toks[prev].kind == point && toks[prev-1].kind == digit && n <= 4:
+	case prev >= 0 && toks[prev].kind == money && n <= 9:
 		u.exempt = true
-	case prev >= 0 && (toks[prev].text == "¥" || toks[prev].text == "￥" || toks[prev].text == "$") && n <= 9:
+	case prev >= 0 && toks[prev].kind == month && n <= 6: // March 5, 2026
 		u.exempt = true
-	case writtenDate(toks, u.first) && u.last == u.first+2:
+	case prev >= 0 && n <= 4 && toks[prev].kind == unit && place(toks[prev].text): // 3号楼1502
 		u.exempt = true
-	}
-	if u.exempt {
-		u.open = false
+	case prev >= 0 && n <= 3 && toks[prev].text == "第":
+		u.exempt = true
 	}
 }
 
@@ -160,33 +158,61 @@ func hardUnit(toks []token, u run) bool {
 // unitLimit is how many digits can stand before a unit.
 func unitLimit(u string) int {
 	switch u {
-	case "年":
+	case "元", "块", "塊", "块钱", "圆", "美元", "人民币", "yuan", "dollars", "刀", "兆":
+		return 9
+	case "年", "岁", "歲":
 		return 4
-	case "月", "日", "点", "點", "分", "秒", "时", "岁", "歲", "折", "刻":
+	case "月", "日", "点", "點", "分", "秒", "时", "折", "刻":
 		return 2
+	case "期":
+		return 3
 	case "号", "號", "号楼", "號樓", "号院", "楼", "樓", "层", "栋", "棟", "幢", "单元", "室", "弄", "巷", "路", "街", "房", "房间":
 		return 5
-	case "个", "個", "位", "名", "人", "次", "天", "周":
-		return 6
 	}
-	return 9
+	return 6
 }
 
-// small reports a number of one or two digits from 1 to limit.
-func small(d string, limit int) bool {
-	n := 0
-	for i := range len(d) {
-		n = n*10 + int(d[i]-'0')
+// place reports a unit of an address that a smaller one may follow.
+func place(u string) bool {
+	switch u {
+	case "号楼", "號樓", "单元", "栋", "棟", "幢", "楼", "樓", "层", "弄", "号院":
+		return true
 	}
-	return n >= 1 && n <= limit
+	return false
+}
+
+// decimals reports digits before or after a decimal point: at most nine before
+// it, one or two after it, and no further point.
+func decimals(toks []token, first, last int) bool {
+	one := func(i int) bool { return i >= 0 && i < len(toks) && toks[i].kind == digit }
+	pointAt := func(i int) bool { return i >= 0 && i < len(toks) && toks[i].kind == point }
+	if first != last || toks[first].text == "" || toks[first].text[0] >= 0x80 {
+		return false
+	}
+	whole, part := first, first+2
+	if pointAt(first - 1) {
+		whole, part = first-2, first
+	}
+	if !one(whole) || !pointAt(whole+1) || !one(part) || pointAt(part+1) && one(part+2) || pointAt(whole-1) && one(whole-2) {
+		return false
+	}
+	return len(toks[whole].digits) <= 9 && len(toks[part].digits) <= 2 && (part+1 >= len(toks) || toks[part+1].kind != digit)
+}
+
+// wordBefore reports a number word shortly before token i.
+func wordBefore(toks []token, i int) bool {
+	for j := max(0, i-nearWords); j < i; j++ {
+		if toks[j].kind == word {
+			return true
+		}
+	}
+	return false
 }
 
 // nearWord reports a number word within reach of the run.
 func nearWord(toks []token, u run) bool {
-	for i := max(0, u.first-nearWords); i < u.first; i++ {
-		if toks[i].kind == word {
-			return true
-		}
+	if wordBefore(toks, u.first) {
+		return true
 	}
 	for i := u.last + 1; i < len(toks) && i <= u.last+nearWords; i++ {
 		if toks[i].kind == word {
