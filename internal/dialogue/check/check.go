@@ -161,9 +161,10 @@ func (c *checker) wordingsFor(r *run, u *utter, lang int, f facts) {
 	var at *variant
 	for _, v := range u.langs[lang] {
 		c.trapped(r, u, v, f)
+		v.said = v.said || c.can(v, f)
 		if len(rest) > 0 {
 			var n need
-			rest, n = c.without(v, rest, f)
+			rest, n = c.without(v, rest)
 			if len(rest) > 0 && (at == nil || rank(n.why) > rank(why.why)) {
 				why, at = n, v
 			}
@@ -189,16 +190,14 @@ func rank(k needKind) int {
 
 // without gives the facts under which a wording cannot be said, with the
 // gravest reason.
-func (c *checker) without(v *variant, list []facts, f facts) ([]facts, need) {
+func (c *checker) without(v *variant, list []facts) ([]facts, need) {
 	if len(v.needs) == 0 {
-		v.said = true
 		return nil, need{}
 	}
 	var out []outcome
 	var why need
-	can := false
-	for _, f := range list {
-		pass := []facts{f}
+	for _, pass := range list {
+		pass := []facts{pass}
 		for _, n := range v.needs {
 			var next []facts
 			for _, g := range pass {
@@ -215,10 +214,6 @@ func (c *checker) without(v *variant, list []facts, f facts) ([]facts, need) {
 			}
 			pass = next
 		}
-		can = can || len(pass) > 0
-	}
-	if !v.said && (can || c.can(v, f)) {
-		v.said = true
 	}
 	var rest []facts
 	for _, o := range joined(out) {
@@ -349,12 +344,21 @@ func (c *checker) action(r *run, a action) {
 	for _, n := range a.needs {
 		for _, o := range n.split(r.f) {
 			if !o.holds {
-				c.find(Unset, a.at, r, o.f, "write {{name ?? none}}", "%s may be unset when `%s` is done: the action is then left out", n.what, a.kind)
+				c.find(Unset, a.at, r, o.f, "write {{"+n.what[strings.IndexByte(n.what, '.')+1:]+" ?? none}}", "%s may be unset when `%s` is done: the action is then left out", n.what, a.kind)
 			}
 		}
 	}
 }
 
 func (c *checker) circle(r *run, n int) {
+	keep := *r
+	for i, times := 0, 0; i < len(keep.said); i++ { // two rounds will do
+		if s := keep.said[i]; s.u != nil && s.u == c.m.nodes[n].say {
+			if times++; times == 2 {
+				keep.said = keep.said[:i+1]
+			}
+		}
+	}
+	r = &keep
 	c.find(Loop, c.m.nodes[n].at, r, nil, "let one of them listen (`expect:`) or end", "node %q is entered again and again without anybody being asked", c.m.nodes[n].id)
 }

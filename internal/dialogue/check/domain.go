@@ -76,8 +76,10 @@ func (c *conditions) declare() {
 			}
 		}
 		known := c.m.Values[name]
-		if c.kinds[name] == "bool" {
-			known = nil
+		for _, x := range sets[name] { // what the script itself puts there is possible too
+			if s, ok := x.(string); ok && len(known) > 0 && !slices.Contains(known, s) {
+				known = append(slices.Clone(known), s)
+			}
 		}
 		v := &variable{key: key, kind: ofSlot, values: c.values(key, name, known, true)}
 		v.start = v.unset()
@@ -217,7 +219,7 @@ func (c *conditions) values(key, name string, enum []string, unset bool) []value
 	}
 	open := len(enum) == 0 || len(named) > maxValues
 	for _, s := range named[:min(len(named), maxValues-2)] {
-		if len(enum) > 0 && !slices.Contains(enum, s) && !strings.HasPrefix(key, "slots.") {
+		if len(enum) > 0 && !slices.Contains(enum, s) {
 			continue // compared with what it can never be
 		}
 		out = append(out, value{s, s})

@@ -162,7 +162,12 @@ func (b *builder) objections(n *dialogue.NodeModel) []*edge {
 		o := &b.script.Objections[i]
 		not, never := b.consumed(n, o.Intent)
 		id := "objection." + o.Name
+		var rounds []*edge
 		with := func(e *edge) {
+			e.prior = rounds[:len(rounds):len(rounds)]
+			if e.kind == byObjection {
+				rounds = append(rounds, e)
+			}
 			e.intent, e.not, e.never, e.author = string(o.Intent), not, never, true
 			e.them, e.fills, e.at = b.samples[o.Intent], b.slotsOf(n.Slots), b.objectionAt(o)
 			out = append(out, e)
@@ -236,13 +241,18 @@ func (b *builder) retries(n *dialogue.NodeModel) []*edge {
 		{&n.Silence, bySilence, "（没有说话）", ".silence", false},
 		{&n.NoMatch, byNoMatch, "（听不懂的话）", ".no_match", always && !keys},
 	} {
-		for k := range min(len(x.r.Say), x.r.Limit) {
-			out = append(out, &edge{id: fmt.Sprint(n.ID, x.name, ".", k+1), kind: x.kind, author: !n.Engine, counts: -1, them: x.them, never: x.never,
-				at: b.retryAt(n, x.r), says: []*utter{b.utter(&x.r.Say[k], n.ID, n.Engine)}})
+		var rounds []*edge
+		for k := range x.r.Limit {
+			e := &edge{id: fmt.Sprint(n.ID, x.name, ".", k+1), kind: x.kind, author: !n.Engine, counts: -1, them: x.them, never: x.never, at: b.retryAt(n, x.r), prior: rounds[:k:k]}
+			if k < len(x.r.Say) {
+				e.says = []*utter{b.utter(&x.r.Say[k], n.ID, n.Engine)}
+			}
+			rounds = append(rounds, e)
 		}
+		out = append(out, rounds...)
 		if x.r.Then.Goal != "stay" {
 			out = append(out, &edge{id: n.ID + x.name + ".then", kind: x.kind, author: !n.Engine, counts: -1, them: x.them, never: x.never,
-				at: b.retryAt(n, x.r), to: b.target(x.r.Then), leads: true})
+				at: b.retryAt(n, x.r), to: b.target(x.r.Then), leads: true, prior: rounds})
 		}
 	}
 	return out
@@ -286,10 +296,7 @@ func sample(keywords, examples []string) string {
 
 // samples are words for every intent: the script's own, else common ones.
 func samples(m dialogue.Model) map[nlu.Intent]string {
-	out := map[nlu.Intent]string{"affirm": "好的", "deny": "不用了", "unsure": "我想想", "busy": "我在忙", "callback": "晚点再打", "price_objection": "太贵了",
-		"time_objection": "没时间", "not_interested": "没兴趣", "who_is_this": "你是谁", "are_you_ai": "你是机器人吗", "repeat": "再说一遍", "hold_on": "稍等",
-		"wrong_person": "打错了", "already_done": "已经弄好了", "thanks": "谢谢", "goodbye": "再见", "greeting": "你好", "abuse": "（骂人）",
-		"stop": "别打了", "complaint": "我要投诉", "human": "转人工"}
+	out := commonWords()
 	put := func(i nlu.Intent, keywords, examples []string) {
 		if out[i] == "" {
 			out[i] = sample(keywords, examples)
@@ -309,4 +316,13 @@ func samples(m dialogue.Model) map[nlu.Intent]string {
 		put(r.Intents[0], r.Keywords, r.Examples)
 	}
 	return out
+}
+
+// commonWords are the words with which an intent that everybody knows is said
+// most often.
+func commonWords() map[nlu.Intent]string {
+	return map[nlu.Intent]string{"affirm": "好的", "deny": "不用了", "unsure": "我想想", "busy": "我在忙", "callback": "晚点再打", "price_objection": "太贵了",
+		"time_objection": "没时间", "not_interested": "没兴趣", "who_is_this": "你是谁", "are_you_ai": "你是机器人吗", "repeat": "再说一遍", "hold_on": "稍等",
+		"wrong_person": "打错了", "already_done": "已经弄好了", "thanks": "谢谢", "goodbye": "再见", "greeting": "你好", "abuse": "（骂人）",
+		"stop": "别打了", "complaint": "我要投诉", "human": "转人工"}
 }

@@ -93,7 +93,7 @@ func (c *checker) keyExits() {
 	}
 	for i := range c.b.script.Nodes {
 		x := &c.b.script.Nodes[i]
-		if len(c.x.at[i]) == 0 || !x.Listens || x.Engine && len(c.b.script.Keys) == 0 {
+		if len(c.x.at[i]) == 0 || !x.Listens || x.Engine {
 			continue
 		}
 		if x.KeysSay == nil && len(x.Keys) == 0 && len(c.b.script.Keys) == 0 {
@@ -125,24 +125,33 @@ func (c *checker) keyExits() {
 // shadowedExits: words of urgency keep their meaning; a reply that wants them
 // for itself is never taken by them.
 func (c *checker) shadowedExits() {
-	look := func(at place, owner string, words []string) {
+	look := func(node int, at place, owner string, words []string) {
 		for _, w := range words {
-			if stop, _ := dialogue.FindStop(w, c.b.script.Info.Language); stop != dialogue.StopNone {
-				c.find(Exit, at, nil, nil, "remove it; the engine answers it", "%s at %s always means %q, at every node: it cannot mean anything else here", quoted(clip(w, 30)), owner, string(stop))
+			stop, _ := dialogue.FindStop(w, c.b.script.Info.Language)
+			if stop == dialogue.StopNone {
+				continue
 			}
+			f := Finding{Rule: Exit, File: at.file, Line: at.line, Column: at.col, Reply: owner, Suggest: "remove it; the engine answers it",
+				Text: quoted(clip(w, 30)) + " at " + owner + " always means \"" + string(stop) + "\", at every node: this reply would never be taken"}
+			if node >= 0 && len(c.x.at[node]) > 0 {
+				f.Node = c.m.nodes[node].id
+				f.Path = append(c.m.pathOf(c.x.at[node][0]), Step{Who: "them", Text: w, Node: f.Node}, Step{Who: "note", Text: "taken as " + string(stop) + ", not by " + owner, Node: f.Node})
+			}
+			c.out.add(f, f.Text)
 		}
 	}
-	for _, n := range c.b.script.Nodes {
+	for i, n := range c.b.script.Nodes {
 		for _, r := range n.Replies {
-			look(c.b.place(r.At), r.ID, r.Keywords)
-			look(c.b.place(r.At), r.ID, r.Examples)
+			look(i, c.b.place(r.At), r.ID, append(slices.Clone(r.Keywords), r.Examples...))
 		}
 	}
 	for i := range c.b.script.Objections {
 		o := &c.b.script.Objections[i]
-		look(c.b.objectionAt(o), "objection "+o.Name, append(slices.Clone(o.Keywords), o.Examples...))
+		look(c.m.start, c.b.objectionAt(o), "objection."+o.Name, append(slices.Clone(o.Keywords), o.Examples...))
 	}
 	for _, g := range c.b.script.Globals {
-		look(c.b.place(g.At), g.ID, append(slices.Clone(g.Keywords), g.Examples...))
+		if c.b.written.Globals[string(g.Intents[0])] {
+			look(c.m.start, c.b.place(g.At), g.ID, append(slices.Clone(g.Keywords), g.Examples...))
+		}
 	}
 }

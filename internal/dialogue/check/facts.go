@@ -132,10 +132,12 @@ func (t *table) start() facts {
 
 // whom describes the customers that facts leave, by what was known before the
 // call: "segment is early or mid, vars.level is gold".
-func (t *table) whom(f facts) string {
+//
+// The language is left out when it is the script's own.
+func (t *table) whom(f facts, own string) string {
 	var out []string
 	for i, v := range t.vars {
-		if v.kind != ofCall || f[i] == v.start || strings.HasPrefix(v.key, opaque) {
+		if v.kind != ofCall || f[i] == v.start || strings.HasPrefix(v.key, opaque) || v.key == "language" && f[i] == v.of(own) {
 			continue
 		}
 		var names []string

@@ -60,6 +60,7 @@ func (c *checker) intents() {
 		}
 		c.compare(i, own, shared)
 		c.ask(i, own, asked)
+		c.askCommon(i, n, own)
 	}
 	for _, w := range shared {
 		if n := len(w.phrases); !common[w.intent] && n > 0 && n < minPhrases && !few[w.intent] {
@@ -175,30 +176,63 @@ const maxAsked = 20_000
 // ask the understander what it makes of every phrase at its node: the words
 // with which an intent is described must be understood as that intent.
 func (c *checker) ask(node int, own []wish, asked map[string]bool) {
-	u := c.opts.Understander
 	n := c.m.nodes[node]
-	if u == nil || len(c.x.at[node]) == 0 {
+	if c.opts.Understander == nil || len(c.x.at[node]) == 0 {
 		return
 	}
-	st := dialogue.State{Script: c.b.script.Info.ID, Version: c.b.script.Info.Version, Language: c.b.script.Info.Language, Phase: dialogue.Talking, Node: n.id, Disclosed: true}
 	for _, w := range own {
 		for _, p := range w.phrases {
 			if p.flat == "" || len(asked) >= maxAsked || asked[n.id+"\x00"+p.text] {
 				continue
 			}
 			asked[n.id+"\x00"+p.text] = true
-			q := c.script.Question(st, p.text)
-			q.Now = time.Unix(1_790_000_000, 0).UTC()
-			a, err := u.Understand(context.Background(), q)
-			if err != nil || a.Intent == "" || a.Intent == nlu.Intent(w.intent) || a.Confidence > 0 && a.Confidence < c.b.script.Limits.Confidence {
-				continue
+			if stop, _ := dialogue.FindStop(p.text, c.b.script.Info.Language); stop != dialogue.StopNone {
+				continue // a finding of its own
 			}
-			if c.sameWay(node, w.intent, string(a.Intent)) {
+			a, ok := c.understood(n.id, p.text)
+			if !ok || a.Intent == nlu.Intent(w.intent) || c.sameWay(node, w.intent, string(a.Intent)) {
 				continue
 			}
 			c.confused(node, w, p.text, fmt.Sprintf("%s is given for intent %q (%s) and understood as %q with %.2f", quoted(p.text), w.intent, w.owner, a.Intent, a.Confidence), "write it otherwise, or give it to that intent")
 		}
 	}
+}
+
+// askCommon: where yes and no are expected, the commonest words for them must
+// not be taken by a reply of the node's own.
+func (c *checker) askCommon(node int, n *dialogue.NodeModel, own []wish) {
+	if c.opts.Understander == nil || len(c.x.at[node]) == 0 || len(own) == 0 {
+		return
+	}
+	for _, r := range n.Replies {
+		for _, i := range r.Intents {
+			words := commonWords()[i]
+			if words == "" || strings.HasPrefix(words, "（") {
+				continue
+			}
+			a, ok := c.understood(n.ID, words)
+			if !ok || a.Intent == i || c.sameWay(node, string(i), string(a.Intent)) {
+				continue
+			}
+			for _, w := range own {
+				if w.intent == string(a.Intent) {
+					c.confused(node, w, words, fmt.Sprintf("%s means %q, which node %q expects (%s), and is understood as %q (%s) with %.2f", quoted(words), i, n.ID, r.ID, a.Intent, w.owner, a.Confidence),
+						"take that phrase out of it")
+					break
+				}
+			}
+		}
+	}
+}
+
+// understood asks the understander as a call at the node would; ok is false
+// when it does not claim anything.
+func (c *checker) understood(node, words string) (nlu.Answer, bool) {
+	st := dialogue.State{Script: c.b.script.Info.ID, Version: c.b.script.Info.Version, Language: c.b.script.Info.Language, Phase: dialogue.Talking, Node: node, Disclosed: true}
+	q := c.script.Question(st, words)
+	q.Now = time.Unix(1_790_000_000, 0).UTC()
+	a, err := c.opts.Understander.Understand(context.Background(), q)
+	return a, err == nil && a.Intent != "" && (a.Confidence == 0 || a.Confidence >= c.b.script.Limits.Confidence)
 }
 
 // sameWay: both intents lead to the same place without a difference that

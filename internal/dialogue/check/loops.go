@@ -148,10 +148,7 @@ func (c *checker) circle2() ([]Step, string) {
 		if way := c.back(s); way != nil {
 			out := c.m.pathOf(s)
 			for _, l := range way {
-				if l.via != nil {
-					out = append(out, c.m.them(l.from, l.via))
-				}
-				out = append(out, c.m.us(l.said)...)
+				out = append(out, c.m.exchange(l.from, l.via, l.said)...)
 			}
 			out = append(out, Step{Who: "note", Text: "and so on", Node: c.m.nodes[s.node].id})
 			return out, fmt.Sprintf("node %q leads back to itself: nothing in the script bounds how often it is visited", c.m.nodes[s.node].id)

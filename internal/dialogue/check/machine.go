@@ -88,6 +88,7 @@ type edge struct {
 	set    []setting
 	do     []action
 	says   []*utter
+	prior  []*edge // what must have been said before: the earlier rounds
 	to     target
 	taken  bool
 }

@@ -9,10 +9,7 @@ import (
 // been said in it so far.
 func (m *machine) pathTo(r *run) []Step {
 	out := m.pathOf(r.from)
-	if r.via != nil {
-		out = append(out, m.them(r.from, r.via))
-	}
-	return append(out, m.us(r.said)...)
+	return append(out, m.exchange(r.from, r.via, r.said)...)
 }
 
 // pathOf is the conversation that leads to a state.
@@ -24,12 +21,23 @@ func (m *machine) pathOf(s *state) []Step {
 	slices.Reverse(chain)
 	out := []Step{m.notice.step(m)}
 	for _, s := range chain {
-		if s.via != nil {
-			out = append(out, m.them(s.from, s.via))
-		}
-		out = append(out, m.us(s.said)...)
+		out = append(out, m.exchange(s.from, s.via, s.said)...)
 	}
 	return out
+}
+
+// exchange is what the customer does and what is said to it, with the rounds
+// that must have gone before.
+func (m *machine) exchange(from *state, via *edge, list []said) []Step {
+	var out []Step
+	if via != nil {
+		for _, e := range via.prior {
+			out = append(out, m.them(from, e))
+			out = append(out, m.us(saidBy(e, from.node))...)
+		}
+		out = append(out, m.them(from, via))
+	}
+	return append(out, m.us(list)...)
 }
 
 func (m *machine) them(from *state, e *edge) Step {
@@ -95,7 +103,7 @@ func (m *machine) whom(r *run, f facts) string {
 			}
 		}
 	}
-	return m.tab.whom(g)
+	return m.tab.whom(g, m.own)
 }
 
 func clip(s string, n int) string {

@@ -196,17 +196,35 @@ func (c *checker) deadEnds() {
 			}
 		}
 	}
-	told := map[int]bool{}
+	told := make([]bool, len(c.x.states))
 	for _, s := range c.x.states {
 		n := c.m.nodes[s.node]
-		if good[s.id] || n.engine || told[s.node] {
+		if good[s.id] || n.engine || told[s.id] {
 			continue
 		}
-		told[s.node] = true
-		f := Finding{Rule: DeadEnd, File: n.at.file, Line: n.at.line, Column: n.at.col, Node: n.id, Path: c.m.pathOf(s), Whom: c.m.tab.whom(s.known),
+		c.beyond(s, told)
+		f := Finding{Rule: DeadEnd, File: n.at.file, Line: n.at.line, Column: n.at.col, Node: n.id, Path: c.m.pathOf(s), Whom: c.m.tab.whom(s.known, c.m.own),
 			Suggest: "lead one of its answers on to an `end:` or a `transfer:`",
 			Text:    fmt.Sprintf("from node %q no answer leads to an end: %s", n.id, c.answers(n))}
 		c.out.add(f, f.Text)
+	}
+}
+
+// beyond marks what is reached from a dead end: it is part of it.
+func (c *checker) beyond(s *state, told []bool) {
+	queue := []*state{s}
+	told[s.id] = true
+	for len(queue) > 0 {
+		s, queue = queue[0], queue[1:]
+		for _, same := range c.x.at[s.node] {
+			told[same.id] = true
+		}
+		for _, l := range s.next {
+			if l.on && !told[l.to.id] {
+				told[l.to.id] = true
+				queue = append(queue, l.to)
+			}
+		}
 	}
 }
 
