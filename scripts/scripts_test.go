@@ -11,12 +11,9 @@ import (
 	"ringmaster/internal/dialogue/rehearse"
 )
 
-func compiled(t testing.TB) map[string]*dialogue.Script {
+// library holds what the shipped scripts share.
+func library(t testing.TB) *dialogue.Library {
 	t.Helper()
-	all, err := All()
-	if err != nil || len(all) < 3 {
-		t.Fatalf("%d scripts, %v", len(all), err)
-	}
 	shared, err := Shared()
 	if err != nil {
 		t.Fatal(err)
@@ -25,6 +22,16 @@ func compiled(t testing.TB) map[string]*dialogue.Script {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return lib
+}
+
+func compiled(t testing.TB) map[string]*dialogue.Script {
+	t.Helper()
+	all, err := All()
+	if err != nil || len(all) < 3 {
+		t.Fatalf("%d scripts, %v", len(all), err)
+	}
+	lib := library(t)
 	out := map[string]*dialogue.Script{}
 	for _, f := range all {
 		s, err := lib.Compile(f.Path, f.Source)
