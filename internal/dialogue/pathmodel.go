@@ -130,10 +130,11 @@ func (s *Script) Kinds() map[string]string {
 }
 
 // Bound is the number that ends a loop: a field of `limits:`, the `limit:` of
-// a node's no_match or silence, the `depth:` of an objection. The engine has a
+// a node's no_match or silence, the `turns:` of its compose, the `depth:` of an
+// objection. The engine has a
 // default for each; Written says that the author has one of his own.
 type Bound struct {
-	What    string // turns, visits, objections, no_match, silence, depth
+	What    string // turns, visits, objections, no_match, silence, depth, compose
 	Owner   string // node or objection; empty: the script
 	At      Place  // of the number, or of where it would stand
 	Owned   Place  // of what it bounds
@@ -212,6 +213,7 @@ func boundsBelow(root *val, file string) []Bound {
 		for _, e := range nodes.keys {
 			put("no_match", e.key.text, "limit", e.v.get("no_match"))
 			put("silence", e.key.text, "limit", e.v.get("silence"))
+			put("compose", e.key.text, "turns", e.v.get("compose"))
 		}
 	}
 	if objections := root.get("objections"); objections != nil {

@@ -33,6 +33,7 @@ func Run(sc *dialogue.Script, o Options) Report {
 	c.bounds()
 	c.reached()
 	c.deadEnds()
+	c.models()
 	c.intents()
 	edges := 0
 	for _, n := range c.m.nodes {

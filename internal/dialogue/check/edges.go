@@ -23,6 +23,7 @@ func (b *builder) everywhere() {
 		out.edges = append(out.edges, b.objections(n)...)
 		out.edges = append(out.edges, b.globals(n)...)
 		out.edges = append(out.edges, b.anything(n)...)
+		out.edges = append(out.edges, b.composes(n)...)
 		out.edges = append(out.edges, b.retries(n)...)
 	}
 	// What was heard while the notice was being said is answered after it.
@@ -124,6 +125,24 @@ func (b *builder) anything(n *dialogue.NodeModel) []*edge {
 		out = append(out, e)
 	}
 	return out
+}
+
+// composes: what a node's own replies do not answer goes to a language model.
+// What it says cannot be known; what it may lead to can.
+func (b *builder) composes(n *dialogue.NodeModel) []*edge {
+	k := n.Compose
+	if k == nil {
+		return nil
+	}
+	at := b.place(k.Fallback.At)
+	fills := b.slotsOf(n.Slots)
+	out := []*edge{{id: n.ID + ".compose", kind: byAnything, author: true, counts: -1, them: "（别的什么，模型没有合用的话）", at: at, fills: fills, says: []*utter{b.utter(&k.Fallback, n.ID, n.Engine)}}}
+	for _, i := range k.Intents {
+		out = append(out, &edge{id: n.ID + ".compose." + string(i), kind: byAnything, author: true, leads: true, counts: -1, at: b.place(k.To[i].At), fills: fills,
+			them: "（别的什么，模型听作 " + string(i) + "）", to: b.target(k.To[i])})
+	}
+	return append(out, &edge{id: n.ID + ".compose.then", kind: byAnything, author: true, leads: true, counts: -1, at: b.place(k.Then.At), fills: fills,
+		them: "（别的什么，模型的轮数用完）", to: b.target(k.Then)})
 }
 
 func (b *builder) keys(n *dialogue.NodeModel) []*edge {
@@ -230,6 +249,7 @@ func (b *builder) globals(n *dialogue.NodeModel) []*edge {
 func (b *builder) retries(n *dialogue.NodeModel) []*edge {
 	var out []*edge
 	always := slices.ContainsFunc(n.Replies, func(r dialogue.ReplyModel) bool { return r.Any && r.When == "" })
+	always = always || n.Compose != nil
 	keys := len(n.Keys) > 0 || len(b.script.Keys) > 0 || len(n.Slots) > 0
 	for _, x := range []struct {
 		r     *dialogue.RetryModel

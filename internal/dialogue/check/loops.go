@@ -18,6 +18,8 @@ func (c *checker) bounds() {
 		switch {
 		case b.Owner != "" && b.What == "depth":
 			c.unbounded(b, c.objectionLoop(b.Owner), fmt.Sprintf("objection %q may be raised again and again: nothing in the script says how often it is answered", b.Owner), "add `depth: 2`")
+		case b.What == "compose":
+			c.unbounded(b, c.modelLoop(b.Owner), fmt.Sprintf("node %q hands the turn to a language model again and again: nothing in the script says how often", b.Owner), "add `turns: 3`")
 		case b.Owner != "":
 			c.unbounded(b, c.retryLoop(b.Owner, b.What), fmt.Sprintf("node %q asks again and again: nothing in the script says how often", b.Owner), "add `limit: 2`")
 		default:
@@ -137,6 +139,19 @@ func (c *checker) retryLoop(node, what string) []Step {
 		again = append(again, Step{Who: "us", Text: "（line." + asks + "）", Node: n.id})
 	}
 	return c.round(s, again...)
+}
+
+func (c *checker) modelLoop(node string) []Step {
+	s := c.first(node)
+	if s == nil {
+		return nil
+	}
+	for _, e := range c.m.nodes[s.node].edges {
+		if e.id == c.m.nodes[s.node].id+".compose" {
+			return c.round(s, append([]Step{c.m.them(s, e)}, c.m.us(saidBy(e, s.node))...)...)
+		}
+	}
+	return c.round(s)
 }
 
 // circle2 finds nodes that lead back to each other, and shows one round.
