@@ -164,8 +164,6 @@ type Dialling struct {
 	RingTimeout time.Duration `yaml:"ring_timeout"`
 	MaxDuration time.Duration `yaml:"max_duration"`
 	Late        time.Duration `yaml:"late"` // a call_time older than this is missed, not dialled
-	PerDay      int           `yaml:"attempts_per_day"`
-	PerWeek     int           `yaml:"attempts_per_week"`
 	Regions     []string      `yaml:"regions"`
 	Retry       Retry         `yaml:"retry"`
 }
@@ -203,7 +201,7 @@ func Default() Config {
 		Understanding: Understanding{Embedded: "trained", Models: 64, Reports: "var/understanding"},
 
 		Scripts:    Scripts{Shipped: true},
-		Dialling:   Dialling{Concurrency: 30, CPS: 5, RingTimeout: 30 * time.Second, MaxDuration: 10 * time.Minute, Late: 15 * time.Minute, PerDay: 3, PerWeek: 7},
+		Dialling:   Dialling{Concurrency: 30, CPS: 5, RingTimeout: 30 * time.Second, MaxDuration: 10 * time.Minute, Late: 15 * time.Minute},
 		Compliance: DefaultCompliance(),
 		Log:        Log{Level: "info", Format: "text"},
 	}
@@ -374,7 +372,6 @@ func (d Dialling) check(k *checker) {
 	k.must(d.RingTimeout >= 5*time.Second && d.RingTimeout <= 3*time.Minute, "dialling.ring_timeout", "5s to 3m")
 	k.must(d.MaxDuration >= 30*time.Second && d.MaxDuration <= 2*time.Hour, "dialling.max_duration", "30s to 2h")
 	k.must(d.Late >= time.Second, "dialling.late", "at least 1s")
-	k.must(d.PerDay >= 0 && d.PerWeek >= 0, "dialling.attempts_per_day", "0 (no limit) or more")
 	k.must(d.Retry.MaxTries >= 0 && d.Retry.MaxTries <= 20, "dialling.retry.max_tries", "0 (default) to 20")
 	for name, delay := range d.Retry.Delay {
 		k.must(dispoName.MatchString(name) && delay >= 10*time.Second, "dialling.retry.delay."+name, "a disposition and at least 10s")

@@ -108,7 +108,8 @@ speech:
   cache: {dir: %[5]s}
 recordings: {dir: %[1]s/recordings}
 understanding: {embedded: keyword, reports: ""}
-dialling: {concurrency: 20, cps: 0, ring_timeout: 10s, attempts_per_day: 0, attempts_per_week: 0,
+compliance: {caps: []}
+dialling: {concurrency: 20, cps: 0, ring_timeout: 10s,
   retry: {max_tries: 2, delay: {uncertain: 10s, failed: 10s, congestion: 10s}}}
 log: {level: info, format: text}
 `

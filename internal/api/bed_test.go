@@ -26,6 +26,7 @@ import (
 
 	"ringmaster/adapter/archive/local"
 	"ringmaster/adapter/store"
+	"ringmaster/config"
 	"ringmaster/internal/api"
 	"ringmaster/internal/campaign"
 	"ringmaster/internal/compliance"
@@ -93,7 +94,9 @@ func newBed(t *testing.T) *bed {
 	b.archive, err = local.New(filepath.Join(t.TempDir(), "recordings"))
 	b.must(err)
 	b.router = document(t)
-	hours := compliance.DefaultHours()
+	law, err := config.Shipped()
+	b.must(err)
+	hours := compliance.Hours{Set: law}
 	b.deps = api.Deps{
 		Store: b.store, Archive: b.archive, Log: log, TenantZone: "Asia/Shanghai", TenantRegion: "CN",
 		Script: func(_ context.Context, _, id string) (api.ScriptInfo, bool, error) {

@@ -67,7 +67,8 @@ type App struct {
 	api       *api.Server
 	metrics   *metrics
 	janitor   *janitor
-	hours     compliance.Hours
+	law       *compliance.Set
+	rules     compliance.Rules
 
 	understanding *understanding
 }
@@ -78,13 +79,16 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}
-	a = &App{cfg: o.Config, log: o.Log, hours: compliance.DefaultHours()}
+	a = &App{cfg: o.Config, log: o.Log}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, a.Close())
 			a = nil
 		}
 	}()
+	if err = a.readLaw(); err != nil {
+		return
+	}
 	if err = a.connectStore(ctx); err != nil {
 		return
 	}
@@ -165,7 +169,7 @@ func (a *App) wire() error {
 	d := a.cfg.Dialling
 	a.scheduler = scheduler.New(scheduler.Config{
 		Owner: a.cfg.Controller.ID, Concurrency: d.Concurrency, CPS: pacing.CPS{Rate: d.CPS, Burst: max(1, int(d.CPS))},
-		Rules: a.rules(),
+		Rules: a.rules,
 	}, a.store, a.caller, messages(a.cfg.Tenant.ID, names), a.log)
 	a.janitor = &janitor{app: a, every: 30 * time.Second, age: time.Minute}
 	a.metrics = newMetrics(a)
@@ -183,17 +187,26 @@ func (a *App) wire() error {
 	return nil
 }
 
-func (a *App) rules() compliance.Rules {
+// readLaw loads the jurisdictions and makes the rules of them.
+func (a *App) readLaw() (err error) {
+	if a.law, err = a.cfg.Compliance.Set(); err != nil {
+		return err
+	}
+	caps, err := a.cfg.Compliance.OwnCaps()
+	if err != nil {
+		return err
+	}
 	regions := a.cfg.Dialling.Regions
 	if len(regions) == 0 {
 		regions = []string{a.cfg.Tenant.Region}
 	}
-	d := a.cfg.Dialling
-	return compliance.Rules{stop{}, compliance.DoNotCall{}, compliance.TollFraud{Regions: regions}, compliance.Late{Grace: d.Late}, a.hours, attempts{d.PerDay, d.PerWeek}}
+	a.rules = compliance.New(a.law, compliance.Options{Regions: regions, Late: a.cfg.Dialling.Late, Basis: a.cfg.Compliance.LegalBasis, Caps: caps})
+	return nil
 }
 
 func (a *App) judgeHours(at time.Time, p campaign.Person, purpose campaign.Purpose) compliance.Verdict {
-	return a.hours.Check(at, compliance.Act{Channel: compliance.Voice, Number: p.Number, Purpose: purpose, Lab: p.Number.IsLab(), DueAt: at}, compliance.Facts{Zone: p.Zone})
+	act := compliance.Act{Channel: compliance.Voice, Number: p.Number, Purpose: purpose, Lab: p.Number.IsLab(), DueAt: at}
+	return compliance.Hours{Set: a.law}.Check(at, act, compliance.Facts{Zone: p.Zone})
 }
 
 // standingTask is the task that single POSTs of a script join.

@@ -94,7 +94,7 @@ func labConfig(t *testing.T, p config.PBX, dialect, dsn, asrURL, hook string) co
 	c.Scripts.Dir = "testdata/scripts"
 	c.Understanding.Embedded, c.Understanding.Reports = "keyword", "" // no trainings beside calls in real time
 	c.Dialling.Concurrency, c.Dialling.CPS, c.Dialling.RingTimeout = 50, 0, 5*time.Second
-	c.Dialling.PerDay, c.Dialling.PerWeek = 50, 100
+	c.Compliance.Caps = []config.Cap{{ID: "person_24h", Subject: "person", Per: "24h", AtMost: 50}}
 	c.Webhooks = []config.Webhook{{Name: "crm", URL: hook, Secret: config.NewSecret("0123456789abcdef"), Idempotent: true, AllowPrivate: true}}
 	return c
 }

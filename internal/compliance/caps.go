@@ -107,6 +107,9 @@ func worse(a, b ruling) ruling {
 
 // at is a cap by its place in the order of judging.
 func (r Caps) at(law *Law, n int) *Cap {
+	if n < 0 {
+		return nil
+	}
 	if n < len(r.Own) {
 		return &r.Own[n]
 	}
@@ -233,7 +236,7 @@ func (r Caps) inputs(_ time.Time, a *Act, f *Facts, ru ruling) map[string]string
 	if ru.err != nil {
 		m["error"] = ru.err.Error()
 	}
-	if c := r.at(law, ru.which); ru.which >= 0 && c != nil {
+	if c := r.at(law, ru.which); c != nil {
 		m["cap"], m["at_most"], m["used"], m["subject"], m["per"], m["counts"] = c.ID, strconv.Itoa(c.AtMost), strconv.Itoa(ru.count), c.Subject, c.per(), c.Counts
 	}
 	return m

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"runtime"
 	"time"
 
 	"ringmaster/internal/campaign"
@@ -221,7 +222,11 @@ func failed(r Rule, p any) Verdict {
 	if g, ok := r.(gate); ok {
 		name = g.name()
 	}
-	return Verdict{Rule: name, Reason: ReasonFailed, Inputs: map[string]string{"failure": fmt.Sprintf("%T", p)}}
+	what := fmt.Sprintf("%T", p)
+	if err, ok := p.(runtime.Error); ok { // these name types and places, no data
+		what = err.Error()
+	}
+	return Verdict{Rule: name, Reason: ReasonFailed, Inputs: map[string]string{"failure": what}}
 }
 
 // ReasonFailed is the reason of a rule that failed instead of judging: it

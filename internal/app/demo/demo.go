@@ -268,7 +268,7 @@ func (d *demo) config(p config.PBX, asrURL string) config.Config {
 	c.Recordings.Dir = filepath.Join(d.dir, "recordings")
 	c.Dialling.Concurrency, c.Dialling.CPS = 20, 10
 	c.Dialling.RingTimeout = 8 * time.Second
-	c.Dialling.PerDay, c.Dialling.PerWeek = 100, 500
+	c.Compliance.Caps = []config.Cap{{ID: "person_24h", Subject: "person", Per: "24h", AtMost: 100}}
 	c.Dialling.Retry = config.Retry{MaxTries: 1}
 	c.Understanding.Reports = "" // nothing is left behind
 	return c
