@@ -33,6 +33,7 @@ type caller struct {
 	roll    roll
 	ahead   chan foreseen
 	archive *local.Archive // nil = no recordings
+	ears    *ears
 }
 
 // foreseen is a call that will come: its prompts can be made now.
@@ -107,7 +108,7 @@ func (c *caller) warm(ctx context.Context, sc *dialogue.Script, who dialogue.Cus
 	defer cancel()
 	var us []speech.Utterance
 	for _, l := range sc.PromptsAt(who, time.Now()) {
-		us = append(us, speech.Utterance{Text: l.Text, Language: l.Language, Voice: l.Voice, Format: f})
+		us = append(us, speech.Utterance{Text: l.Text, Language: l.Language, Voice: l.Voice, Hints: l.Hints, Format: f})
 	}
 	return c.prompts.Warm(ctx, us, nil)
 }
@@ -142,7 +143,8 @@ func (p *prepared) Placement() campaign.Placement {
 func (p *prepared) Act() compliance.Act {
 	a := p.attempt
 	return compliance.Act{Channel: compliance.Voice, Person: a.Person.ID.String(), Number: a.Person.Number, Purpose: a.Task.Purpose,
-		Jurisdiction: a.Task.Jurisdiction, CallerID: p.line.trunk.callerID, Script: a.Task.Script,
+		Jurisdiction: a.Task.Jurisdiction, CallerID: p.line.trunk.callerID, Trunk: p.line.trunk.cfg.Name,
+		Script: a.Task.Script, ScriptVersion: p.script.Info().Version,
 		Lab: p.line.trunk.cfg.Lab && a.Person.Number.IsLab(), DueAt: a.DueAt}
 }
 
@@ -173,15 +175,19 @@ func (p *prepared) Run(ctx context.Context, log scheduler.InputLog) campaign.Out
 	if c.watch != nil {
 		deps.Observe = func(n call.Note) { c.watch(Sight{Attempt: a, Note: &n}) }
 	}
-	o := call.Run(ctx, call.Plan{
-		Attempt: a, Script: p.script, Customer: p.customer, Format: p.line.node.format, Limits: limits, Hotwords: p.script.Info().Hotwords,
+	plan := call.Plan{
+		Attempt: a, Script: p.script, Customer: p.customer, Format: p.line.node.format, Limits: limits,
 		Target: p.line.node.target,
 		Request: pbx.OriginateRequest{
 			ID: pbx.LegID(a.ID.String()), To: pbx.Endpoint{Trunk: p.line.trunk.cfg.Name, Number: a.Person.Number},
 			CallerID: pbx.CallerID{Number: p.line.trunk.callerID}, RingTimeout: limits.Ring,
 			MaxDuration: longest, Tag: a.Contact.ID.String(),
 		},
-	}, deps)
+	}
+	if err := c.ears.tune(&plan, &deps, p.script); err != nil {
+		c.log.Error("hotwords are missing: the recognizer is asked without them", "attempt", a.ID, "err", err)
+	}
+	o := call.Run(ctx, plan, deps)
 	c.fetchHandover(ctx, p.line.node.sw, a, &o)
 	if c.watch != nil {
 		c.watch(Sight{Attempt: a, Outcome: &o})
