@@ -11,12 +11,14 @@ import (
 	"strings"
 	"sync"
 
+	"ringmaster/adapter/nlu/keyword"
 	"ringmaster/adapter/nlu/trained"
 	"ringmaster/adapter/store"
 	"ringmaster/config"
 	"ringmaster/internal/api"
 	"ringmaster/internal/campaign"
 	"ringmaster/internal/dialogue"
+	"ringmaster/internal/dialogue/check"
 	"ringmaster/internal/nlu/classify"
 	"ringmaster/internal/recommend"
 	"ringmaster/scripts"
@@ -99,8 +101,8 @@ func (l *library) readShared(dir string) error {
 }
 
 // importDir takes every script of a folder, and the catalogue of courses. One
-// that does not compile is reported and left out: its published version, if
-// any, stays in force.
+// that does not compile, or that its check refuses, is reported with every
+// finding and left out: its published version, if any, stays in force.
 func (l *library) importDir(ctx context.Context, dir string, log *slog.Logger) error {
 	return filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
@@ -120,7 +122,14 @@ func (l *library) importDir(ctx context.Context, dir string, log *slog.Logger) e
 		default:
 			err = l.add(ctx, path, src, "file")
 		}
-		if err != nil {
+		var refused *check.RefusedError
+		switch {
+		case errors.As(err, &refused):
+			for _, f := range refused.Report.Findings {
+				log.Error("finding of the script's check", "file", path, "rule", f.Rule, "err", f.Explain())
+			}
+			log.Error("script was not imported; a version that was published before goes on", "file", path, "findings", len(refused.Report.Findings), "err", check.ErrRefused)
+		case err != nil:
 			log.Error("script was not imported", "file", path, "err", err)
 		}
 		return nil
@@ -130,6 +139,9 @@ func (l *library) importDir(ctx context.Context, dir string, log *slog.Logger) e
 func (l *library) add(ctx context.Context, path string, src []byte, by string) error {
 	sc, err := l.shared.Compile(path, src)
 	if err != nil {
+		return err
+	}
+	if err := check.Run(sc, check.Options{File: path, Understander: keyword.New()}).Err(); err != nil {
 		return err
 	}
 	info := sc.Info()
