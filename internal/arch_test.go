@@ -38,6 +38,7 @@ var allowed = map[string]string{
 
 	"internal/nlu/classify": "",
 	"internal/nlu/opinion":  "internal/nlu",
+	"internal/nlu/correct":  "internal/speech",
 
 	"internal/call":      "internal/amd internal/audio internal/campaign internal/dialogue internal/mailbox internal/nlu internal/pbx internal/phone internal/redact internal/speech internal/turn",
 	"internal/scheduler": "internal/call internal/campaign internal/compliance internal/pacing internal/phone",
@@ -95,6 +96,7 @@ var onlyIn = map[string]string{
 	"github.com/gin-gonic/gin":   "internal/api",
 	"github.com/spf13/cobra":     "cmd",
 	"github.com/emiago/sipgo":    "internal/lab adapter/media",
+	"github.com/mozillazg/":      "internal/nlu/correct",
 }
 
 type listed struct {

@@ -116,7 +116,7 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 	if a.understanding, err = newUnderstanding(o, a.library.examples); err != nil {
 		return
 	}
-	a.caller = &caller{archive: a.archive, ahead: make(chan foreseen, 1024), cfg: o.Config, log: o.Log, fleet: a.fleet, library: a.library, prompts: a.prompts, watch: o.Watch,
+	a.caller = &caller{archive: a.archive, ears: newEars(), ahead: make(chan foreseen, 1024), cfg: o.Config, log: o.Log, fleet: a.fleet, library: a.library, prompts: a.prompts, watch: o.Watch,
 		deps: call.Deps{Recognizer: recognizer, Synthesizer: a.prompts, Understander: a.understanding, Log: o.Log}}
 	a.understanding.words.join(&a.caller.deps)
 	if a.archive != nil {
@@ -173,7 +173,7 @@ func (a *App) wire() error {
 	}, a.store, a.caller, messages(a.cfg.Tenant.ID, names), a.log)
 	a.janitor = &janitor{app: a, every: 30 * time.Second, age: time.Minute}
 	a.metrics = newMetrics(a)
-	a.metrics.registry.MustRegister(a.understanding)
+	a.metrics.registry.MustRegister(a.understanding, a.caller.ears.corrected)
 	deps := api.Deps{
 		Store: a.store, Log: a.log, Script: a.library.info,
 		Hours: a.judgeHours, TenantZone: a.cfg.Tenant.Zone, TenantRegion: a.cfg.Tenant.Region,

@@ -31,7 +31,10 @@ type Plan struct {
 	Request  pbx.OriginateRequest
 	Format   audio.Format
 	Limits   Limits
-	Hotwords map[string]int
+	// Hotwords are all of this call, for a recognizer that takes them once.
+	// Everywhere are those that a node's own are added to, for one that can be
+	// told of each node.
+	Hotwords, Everywhere map[string]int
 	// Target turns a transfer of the script into a configured target; ok is
 	// false when there is none.
 	Target func(dialogue.Transfer) (t pbx.Target, ok bool)
@@ -95,10 +98,11 @@ type call struct {
 	leg        pbx.Leg
 	wantHangup pbx.Cause // asked for before the leg existed
 	audio      *audioPath
-	opening    int        // how often media was asked for: only the last one counts
-	waiting    []Say      // asked for while no media was open
-	takes      []*take    // recordings, to be published at the end
-	slots      []openSlot // when numbers were expected
+	biased     speech.Recognition // the one that knows the hotwords of this node
+	opening    int                // how often media was asked for: only the last one counts
+	waiting    []Say              // asked for while no media was open
+	takes      []*take            // recordings, to be published at the end
+	slots      []openSlot         // when numbers were expected
 	masks      masks
 }
 
@@ -219,6 +223,7 @@ func (c *call) take(d delivery) {
 	var fx []Effect
 	c.state, fx = c.rules.step(c.state, d.Input)
 	c.watchSlots()
+	c.bias(before)
 	c.observe(before)
 	for _, e := range fx {
 		c.do(e)

@@ -58,6 +58,7 @@ func (c *compiler) variables(v *val) {
 			c.object(e.v, "variable "+d.name,
 				must("type", func(v *val) { d.typ = varType(c.oneOf(v, "type", varTypes()...)) }),
 				opt("required", func(v *val) { d.required = c.bool(v) }),
+				opt("hotword", func(v *val) { d.hotword = c.bool(v) }),
 				opt("values", func(v *val) {
 					for _, t := range c.texts(v) {
 						d.values = append(d.values, t.text)

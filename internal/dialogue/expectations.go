@@ -3,6 +3,7 @@ package dialogue
 import (
 	"maps"
 	"slices"
+	"strings"
 
 	"ringmaster/internal/nlu"
 )
@@ -36,4 +37,31 @@ func (s *Script) Hotwords() map[string]int {
 		}
 	}
 	return out
+}
+
+// Weights of what a customer may say of their own.
+const (
+	nameWeight  = 30
+	valueWeight = 30
+)
+
+// CustomerHotwords are the customer's name, and their values of the variables
+// that are names or that the script marks with `hotword: true`. name reports
+// which are names of persons.
+func (s *Script) CustomerHotwords(c Customer) (words map[string]int, name map[string]bool) {
+	words, name = map[string]int{}, map[string]bool{}
+	add := func(text string, weight int, person bool) {
+		if n := len([]rune(text)); n >= 2 && n <= 16 {
+			words[text], name[text] = weight, person
+		}
+	}
+	for _, key := range sortedKeys(s.vars) {
+		if v := s.vars[key]; v.hotword || v.typ == tName {
+			if text, err := v.of(c); err == nil {
+				add(text, valueWeight, v.typ == tName)
+			}
+		}
+	}
+	add(strings.TrimSpace(c.Name), nameWeight, true)
+	return words, name
 }

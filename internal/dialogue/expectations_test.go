@@ -3,6 +3,7 @@ package dialogue
 import (
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 
 	"ringmaster/internal/nlu"
@@ -14,6 +15,10 @@ title: t
 purpose: service
 language: cmn
 hotwords: {处方药: 20}
+variables:
+  plan: {type: text, hotword: true}
+  city: {type: text}
+  agent: {type: name}
 disclosure: {say: {cmn: 我是智能语音助手，本次通话将会录音。}}
 slots:
   part: {kind: enum, values: {head: [头部], chest: [胸部]}}
@@ -55,5 +60,19 @@ func TestExpectationsAndHotwordsOfTheWholeScript(t *testing.T) {
 	}
 	if s.Info().Hotwords["处方药"] != 20 {
 		t.Error("the script's own hotwords were changed")
+	}
+}
+
+func TestHotwordsOfACustomer(t *testing.T) {
+	s, err := Compile("whole.yaml", []byte(wholeScript))
+	if err != nil {
+		t.Fatal(err)
+	}
+	words, name := s.CustomerHotwords(Customer{Name: " 王晓丽 ", Vars: map[string]any{"plan": "畅享套餐", "city": "北京", "agent": "李明"}})
+	if want := map[string]int{"王晓丽": 30, "畅享套餐": 30, "李明": 30}; !reflect.DeepEqual(words, want) || !name["王晓丽"] || !name["李明"] || name["畅享套餐"] {
+		t.Errorf("%v %v", words, name)
+	}
+	if words, _ := s.CustomerHotwords(Customer{Name: "王", Vars: map[string]any{"plan": strings.Repeat("长", 100)}}); len(words) != 0 {
+		t.Errorf("%v", words)
 	}
 }

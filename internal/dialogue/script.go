@@ -86,6 +86,7 @@ type variable struct {
 	def      string
 	values   []string
 	format   string // how {{name}} is said; empty = by type
+	hotword  bool   // the recognizer is to know the value
 }
 
 type slotDecl struct {

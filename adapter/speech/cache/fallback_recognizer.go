@@ -99,6 +99,7 @@ type fallbackRecognition struct {
 	kick   chan struct{} // the deadline has changed
 	broken chan error    // Write failed
 	replay sync.WaitGroup
+	hot    atomic.Pointer[map[string]int] // hotwords since the stream was opened; nil: those of o
 
 	mu       sync.Mutex
 	pump     *recognitionPump

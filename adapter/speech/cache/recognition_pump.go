@@ -31,8 +31,9 @@ func (s *fallbackRecognition) connect(r speech.Recognizer) (*recognitionPump, er
 		err error
 	}
 	answer := make(chan opened)
+	o := s.options()
 	go func() {
-		rec, err := r.Recognize(ctx, s.o)
+		rec, err := r.Recognize(ctx, o)
 		select {
 		case answer <- opened{rec, err}:
 		case <-ctx.Done():

@@ -54,6 +54,7 @@ type start struct {
 	EncoderBack   int    `json:"encoder_chunk_look_back"`
 	DecoderBack   int    `json:"decoder_chunk_look_back"`
 	Hotwords      string `json:"hotwords"`
+	Hotword       string `json:"hotword,omitempty"` // its name in older Python servers
 	ITN           bool   `json:"itn"`
 	Language      string `json:"svs_lang"`
 	LanguageITN   bool   `json:"svs_itn"`
@@ -119,12 +120,16 @@ func (r *Recognizer) start(o speech.RecognizeOptions) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	older := ""
+	if r.config.Hotwords == HotwordsPlain {
+		older = hot
+	}
 	var id [8]byte
 	_, _ = rand.Read(id[:])
 	return json.Marshal(start{
 		Mode: r.config.Mode, WavName: "rm-" + hex.EncodeToString(id[:]), WavFormat: "pcm", AudioFS: serverRate, IsSpeaking: true,
 		ChunkSize: r.config.ChunkSize, ChunkInterval: r.config.ChunkInterval, EncoderBack: 4,
-		Hotwords: hot, ITN: !r.config.NoITN, Language: language, LanguageITN: !r.config.NoITN,
+		Hotwords: hot, Hotword: older, ITN: !r.config.NoITN, Language: language, LanguageITN: !r.config.NoITN,
 	})
 }
 

@@ -123,6 +123,11 @@ func (s *stream) send(first []byte, up *audio.Resampler) error {
 		if err != nil {
 			return err
 		}
+		if m := s.takeBias(); m != nil {
+			if err := s.write(websocket.MessageText, m); err != nil {
+				return err
+			}
+		}
 		if err := flush(up.Write(nil, s.place(f)), false); err != nil {
 			return err
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/coder/websocket"
@@ -28,6 +29,7 @@ type stream struct {
 	done   sync.WaitGroup
 
 	queue *frameQueue
+	bias  atomic.Pointer[[]byte] // other hotwords, not sent yet
 
 	mu       sync.Mutex
 	changed  *sync.Cond // results or over
