@@ -38,6 +38,8 @@ type event struct {
 	OptOut        string               `json:"opt_out,omitempty"`
 	Disclosure    *campaign.Disclosure `json:"disclosure,omitempty"`
 	Turns         []campaign.Turn      `json:"turns,omitempty"`
+	Unlock        string               `json:"unlock,omitempty"` // call.unlock: what
+	Key           string               `json:"key,omitempty"`    // call.unlock: the same however often it is told
 }
 
 // messages builds what every configured receiver is told about an outcome: of
@@ -59,12 +61,28 @@ func messages(tenant string, destinations []string) func(campaign.Attempt, campa
 			return nil
 		}
 		var out []scheduler.Message
-		for _, d := range destinations {
-			out = append(out, scheduler.Message{ID: uuid.Must(uuid.NewV7()), Tenant: tenant, Aggregate: d + "/" + a.Contact.ID.String(),
-				Kind: "webhook", Event: e.Event, Destination: d, Body: body})
+		tell := func(event string, body []byte) {
+			for _, d := range destinations {
+				out = append(out, scheduler.Message{ID: uuid.Must(uuid.NewV7()), Tenant: tenant, Aggregate: d + "/" + a.Contact.ID.String(),
+					Kind: "webhook", Event: event, Destination: d, Body: body})
+			}
+		}
+		tell(e.Event, body)
+		for _, what := range o.Unlocks {
+			u := event{Event: "call.unlock", Version: 1, At: e.At, Tenant: tenant, TaskID: a.Contact.ID, CustomerID: a.Person.ExternalID, ScriptID: a.Task.Script,
+				Ref: a.Contact.Ref, AttemptID: &a.ID, Try: a.Try, ScriptVersion: a.Placed.ScriptVersion, Unlock: what, Key: unlockKey(a.Contact.ID, what)}
+			if body, err := json.Marshal(u); err == nil {
+				tell(u.Event, body)
+			}
 		}
 		return out
 	}
+}
+
+// unlockKey is the same for the same task and thing, whichever attempt it came
+// from and however often it is delivered.
+func unlockKey(task uuid.UUID, what string) string {
+	return uuid.NewSHA1(task, []byte("unlock:"+what)).String()
 }
 
 func (e *event) fill(a campaign.Attempt, o campaign.Outcome) {

@@ -246,7 +246,7 @@ func (s *speaker) open(ctx context.Context, j *job, line dialogue.Line) (speech.
 	if j.whole {
 		return nil, nil
 	}
-	syn, err := s.synth.Synthesize(ctx, speech.Utterance{Text: line.Text, Language: line.Language, Voice: line.Voice, Format: s.media.Format()})
+	syn, err := s.synth.Synthesize(ctx, speech.Utterance{Text: line.Text, Language: line.Language, Voice: line.Voice, Hints: line.Hints, Format: s.media.Format()})
 	if err != nil {
 		return nil, err
 	}

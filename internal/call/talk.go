@@ -295,6 +295,8 @@ func (s *State) act(a dialogue.Action) {
 		o.OptOut = &campaign.OptOut{Reason: a.Value, Words: a.Data["words"]}
 	case "ticket":
 		o.Tickets = append(o.Tickets[:len(o.Tickets):len(o.Tickets)], campaign.Ticket{Kind: a.Value, Words: a.Data["words"]})
+	case "unlock":
+		o.Unlocks = appendOnce(o.Unlocks, a.Value)
 	case "callback":
 		o.CallbackAt = a.At
 	case "grade":

@@ -264,6 +264,9 @@ type Outcome struct {
 	Recordings []Recording
 	OptOut     *OptOut
 	Tickets    []Ticket
+	// Unlocks are what the script verified and asks to be unlocked, each once.
+	// They leave in the transaction that writes the outcome, or never.
+	Unlocks    []string
 	CallbackAt time.Time // the contact asked for it; zero = no
 	// NextTry is when the contact is due again; zero = this was the last.
 	NextTry time.Time

@@ -114,6 +114,9 @@ func (c *Cache) keyOf(u speech.Utterance) key {
 	binary.BigEndian.PutUint64(tail[:], math.Float64bits(speed))
 	binary.BigEndian.PutUint64(tail[8:], uint64(u.Format.Rate))
 	h.Write(tail[:])
+	for _, hint := range u.Hints {
+		_, _ = fmt.Fprintf(h, "%d %d %q %d;", hint.Start, hint.End, hint.Reading, hint.Pause)
+	}
 	return key(h.Sum(nil))
 }
 
