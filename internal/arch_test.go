@@ -27,6 +27,7 @@ var allowed = map[string]string{
 	"internal/recommend":  "",
 	"internal/redact":     "",
 	"internal/label":      "internal/audio",
+	"internal/vault":      "",
 	"internal/turn":       "internal/audio",
 	"internal/amd":        "internal/audio internal/turn",
 	"internal/dialogue":   "internal/campaign internal/nlu internal/phone internal/speech",
@@ -66,7 +67,7 @@ var allowed = map[string]string{
 	"adapter/nlu/remote":           "internal/nlu internal/nlu/opinion",
 	"adapter/nlu/bert":             "adapter/nlu/remote internal/nlu",
 	"adapter/nlu/openai":           "adapter/nlu/remote internal/nlu",
-	"adapter/store":                "internal/api internal/campaign internal/compliance internal/compliance/ledger internal/outbox internal/phone internal/scheduler internal/speech",
+	"adapter/store":                "internal/api internal/campaign internal/compliance internal/compliance/ledger internal/outbox internal/phone internal/scheduler internal/speech internal/vault",
 	"adapter/archive/local":        "internal/audio internal/call internal/campaign",
 	"adapter/webhook":              "internal/outbox",
 
@@ -78,7 +79,7 @@ var allowed = map[string]string{
 
 	"internal/app/demo": "config internal/app internal/call internal/campaign internal/lab/...",
 
-	"cmd/ringmaster": "adapter/nlu/keyword config internal/app internal/app/demo internal/dialogue/... internal/nlu/classify scripts",
+	"cmd/ringmaster": "adapter/nlu/keyword config internal/app internal/app/demo internal/compliance/ledger internal/dialogue/... internal/nlu/classify scripts",
 	"cmd/rows":       "",
 
 	// The lab: instruments and lab parts. Only app (demo), cmd and tests use it.

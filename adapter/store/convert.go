@@ -147,8 +147,18 @@ func (r turnRow) turn() campaign.Turn {
 }
 
 func (r recordingRow) recording() campaign.Recording {
-	return campaign.Recording{
+	k := campaign.Recording{
 		ID: uuid.UUID(r.ID), Path: r.Path, SHA256: r.SHA256, Bytes: r.Bytes, Duration: time.Duration(r.DurationNS), Rate: r.Rate,
-		Channels: r.Channels, Incomplete: r.Incomplete,
+		Channels: r.Channels, Incomplete: r.Incomplete, Label: campaign.Label(r.Label), LabelDetail: r.LabelDetail,
 	}
+	if why, ok := strings.CutPrefix(r.Incomplete, withheld); ok && r.Path == "" {
+		k.Incomplete, k.Withheld = "", why
+	}
+	if r.Label == noLabel {
+		k.Label = campaign.LabelNone
+	}
+	if r.Silenced != nil {
+		_ = json.Unmarshal([]byte(*r.Silenced), &k.Silenced) // written by labelled
+	}
+	return k
 }

@@ -146,6 +146,7 @@ func record(tx *gorm.DB, a attemptRow, t taskRow, o campaign.Outcome) error {
 			TenantID: a.TenantID, ID: id, AttemptID: a.ID, Path: clip(r.Path, 1024), SHA256: clip(r.SHA256, 64), Bytes: r.Bytes, DurationNS: int64(r.Duration),
 			Rate: small(r.Rate), Channels: small(r.Channels), Incomplete: clip(r.Incomplete, 255), CreatedAt: at(end),
 		}
+		recordings[i].labelled(r)
 	}
 	if err := many(tx, recordings); err != nil {
 		return err

@@ -222,7 +222,12 @@ type recordingRow struct {
 	Rate       int
 	Channels   int
 	Incomplete string
-	CreatedAt  instant `gorm:"autoCreateTime:false"`
+	Label      string
+	// LabelDetail is what to look for, then what was found.
+	LabelDetail string
+	Silenced    *string // JSON; NULL = nothing
+	CheckedAt   instant
+	CreatedAt   instant `gorm:"autoCreateTime:false"`
 }
 
 type ticketRow struct {

@@ -140,7 +140,7 @@ func (c *call) closePath() {
 	}
 	if a.tracks != nil {
 		if err := a.tracks.Close(); err != nil {
-			a.stopped("recording could not be finished", err)
+			a.stopped("could not be finished", err)
 		}
 	}
 	a.media = nil
@@ -201,10 +201,11 @@ func (a *audioPath) report(h Heard, f audio.Format) {
 // fillGap keeps the recording on the leg's clock where audio was lost.
 func (a *audioPath) fillGap(pos, samples int64, out []int16) {
 	silence := make([]int16, len(out))
-	for n := int64(0); samples > 0; samples, pos = samples-n, pos+n {
+	for samples > 0 {
 		a.ref.pull(out, a.media.Played())
-		n = min(int64(len(out)), samples)
+		n := min(int64(len(out)), samples)
 		a.write(silence[:n], out[:n], pos)
+		samples, pos = samples-n, pos+n
 	}
 }
 
@@ -220,7 +221,7 @@ func (a *audioPath) write(them, us []int16, pos int64) {
 	if err := a.tracks.Write(them, us); err != nil {
 		_ = a.tracks.Close()
 		a.tracks = nil
-		a.stopped("recording stopped in mid-call", err)
+		a.stopped("stopped in mid-call", err)
 		return
 	}
 	a.take.filed += int64(max(len(them), len(us)))
@@ -228,7 +229,7 @@ func (a *audioPath) write(them, us []int16, pos int64) {
 
 // stopped says loudly that a recording is not whole.
 func (a *audioPath) stopped(what string, err error) {
-	a.call.log.Error(what, "err", err)
+	a.call.log.Error("a recording is not whole", "what", what, "err", err)
 	a.call.post(Input{Kind: InRecording, Text: err.Error()})
 	a.take.fault = err.Error()
 }

@@ -227,7 +227,7 @@ type Label string
 
 // Verdicts.
 const (
-	LabelNone      Label = "none"      // nothing was to be found in it: nobody answered, or it holds no notice by design
+	LabelNone      Label = ""          // nothing was to be found in it: nobody answered, or it holds no notice by design
 	LabelUnchecked Label = "unchecked" // not examined yet
 	LabelProven    Label = "proven"    // the notice is in the recorded audio
 	LabelMissing   Label = "missing"   // it is not: the task is paused
