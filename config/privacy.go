@@ -36,6 +36,9 @@ type Label struct {
 	Disabled bool `yaml:"disabled"`
 	// Flag alone: a missing notice is told and counted, and its task goes on.
 	FlagOnly bool `yaml:"flag_only"`
+	// Cue: the rhythm cue of GB 45438-2025 is played before the notice; it or the
+	// spoken notice is proof.
+	Cue bool `yaml:"cue"`
 }
 
 // Redact is what is masked beyond the built-in kinds of numbers.

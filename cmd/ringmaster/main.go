@@ -27,6 +27,8 @@ func main() {
 	root.AddCommand(nluCommand())
 	root.AddCommand(scriptCommand())
 	root.AddCommand(dialplanCommand())
+	root.AddCommand(ledgerCommand())
+	root.AddCommand(vaultCommand(), recordingCommand())
 	if err := root.ExecuteContext(ctx); err != nil && !errors.Is(err, context.Canceled) {
 		fmt.Fprintln(os.Stderr, "ringmaster:", err)
 		os.Exit(1)

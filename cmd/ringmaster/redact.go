@@ -18,7 +18,10 @@ func redactCommand() *cobra.Command {
 		Long: `Reads {"call","side","text","final"} as JSON lines and writes for each of them what a sink may see: persons' numbers
 masked, an open run of digits held back from partial results. Nothing is kept.`,
 		RunE: func(*cobra.Command, []string) error {
-			mask := app.Redactor(patterns...)
+			mask, err := app.Redactor(patterns...)
+			if err != nil {
+				return err
+			}
 			in := bufio.NewScanner(os.Stdin)
 			in.Buffer(make([]byte, 64<<10), 1<<20)
 			out := bufio.NewWriter(os.Stdout)
@@ -43,6 +46,6 @@ masked, an open run of digits held back from partial results. Nothing is kept.`,
 			return in.Err()
 		},
 	}
-	cmd.Flags().StringSliceVar(&patterns, "word", nil, "further words that announce a number (repeatable)")
+	cmd.Flags().StringArrayVar(&patterns, "word", nil, "further words that announce a number, or /regular expressions/ of what is masked wherever it stands (repeatable)")
 	return cmd
 }

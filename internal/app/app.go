@@ -67,6 +67,7 @@ type App struct {
 	api       *api.Server
 	metrics   *metrics
 	janitor   *janitor
+	examiner  *examiner
 	law       *compliance.Set
 	rules     compliance.Rules
 
@@ -122,6 +123,9 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 	if a.archive != nil {
 		a.caller.deps.Recorder = a.archive
 	}
+	if err = a.furnish(); err != nil {
+		return
+	}
 	if err = a.wire(); err != nil {
 		return
 	}
@@ -149,7 +153,13 @@ func (a *App) connectStore(ctx context.Context) error {
 		}
 		old = append(old, k)
 	}
-	a.store, err = store.Open(ctx, store.Config{Dialect: d.Dialect, DSN: d.DSN.Reveal(), NumberKey: number, Crypt: crypt, OldCrypt: old, Log: a.log})
+	var sign []byte
+	if !d.LedgerKey.IsZero() {
+		if sign, err = d.LedgerKey.Key(); err != nil {
+			return err
+		}
+	}
+	a.store, err = store.Open(ctx, store.Config{Dialect: d.Dialect, DSN: d.DSN.Reveal(), NumberKey: number, Crypt: crypt, OldCrypt: old, LedgerKey: sign, Log: a.log})
 	return err
 }
 
@@ -172,6 +182,7 @@ func (a *App) wire() error {
 		Rules: a.rules,
 	}, a.store, a.caller, messages(a.cfg.Tenant.ID, names), a.log)
 	a.janitor = &janitor{app: a, every: 30 * time.Second, age: time.Minute}
+	a.examiner = newExaminer(a, names)
 	a.metrics = newMetrics(a)
 	a.metrics.registry.MustRegister(a.understanding, a.caller.ears.corrected)
 	deps := api.Deps{
@@ -273,6 +284,7 @@ func (a *App) Run(ctx context.Context) error {
 		})
 	}
 	links.Go(func() { a.janitor.run(linkCtx) })
+	links.Go(func() { a.examiner.run(linkCtx) })
 	links.Go(func() { a.caller.warmAhead(linkCtx) })
 	deliveries.Go(func() { fail(a.outbox.Run(outboxCtx)) })
 	stopGrace := context.AfterFunc(ctx, func() {

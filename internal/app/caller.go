@@ -168,7 +168,7 @@ func (p *prepared) Run(ctx context.Context, log scheduler.InputLog) campaign.Out
 		longest += limits.HandedOver
 	}
 	deps := c.deps
-	deps.Switch = p.line.node.sw
+	deps.Switch, deps.Synthesizer = p.line.node.sw, p.voice()
 	deps.Input = func(in call.Logged) {
 		log.Append(scheduler.InputRecord{At: in.At, Kind: string(in.Kind), Data: in.Data})
 	}
@@ -188,6 +188,7 @@ func (p *prepared) Run(ctx context.Context, log scheduler.InputLog) campaign.Out
 		c.log.Error("hotwords are missing: the recognizer is asked without them", "attempt", a.ID, "err", err)
 	}
 	o := call.Run(ctx, plan, deps)
+	p.expectLabel(&o)
 	c.fetchHandover(ctx, p.line.node.sw, a, &o)
 	if c.watch != nil {
 		c.watch(Sight{Attempt: a, Outcome: &o})

@@ -20,7 +20,7 @@ func TestHandedOver(t *testing.T) {
 	ex.Callee("wants", callee.Script{Ring: 200 * time.Millisecond, Steps: wants})
 	ex.Callee("stays", callee.Script{Ring: 200 * time.Millisecond, Steps: wants})
 	ex.Agent("agent1", callee.Script{Ring: 200 * time.Millisecond, Steps: []callee.Step{{Wait: time.Second}, spoken("我是人工客服"), {Wait: 4 * time.Second}, {Hangup: true}}})
-	h := newHouse(t, p, "sqlite")
+	h := newHouse(t, p, "sqlite", func(c *config.Config) { c.Recordings.Handover = config.KeepHandover })
 	a := h.attempt(h.ring("wants", "e2e_001"), 1, 60*time.Second)
 	if a.Disposition != "transferred" || len(a.Recordings) != 2 || slices.Contains(a.Degraded, "recording") {
 		a.show(t)

@@ -34,6 +34,13 @@ func (r *roll) leave(attempt string) {
 	delete(r.live, attempt)
 }
 
+// calls reports a live call of an attempt.
+func (r *roll) calls(attempt string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.live[attempt]
+}
+
 // owns reports whether a leg belongs to a live call: its ID is the attempt's,
 // with a suffix for legs that serve it (agents, media).
 func (r *roll) owns(leg pbx.LegID) bool {

@@ -29,9 +29,13 @@ func newMetrics(a *App) *metrics {
 		degraded: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "ringmaster_degraded_calls_total", Help: "Calls in which a part failed."}, []string{"part"}),
 	}
 	m.registry.MustRegister(m.calls, m.talk, m.ring, m.degraded, m, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	m.registry.MustRegister(a.examiner.verdicts)
 	watch := a.caller.watch
 	a.caller.watch = func(s Sight) {
 		m.saw(s)
+		if s.Outcome != nil {
+			a.examiner.ended()
+		}
 		if watch != nil {
 			watch(s)
 		}

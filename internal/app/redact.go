@@ -9,7 +9,10 @@ import (
 
 // Redactor masks results given as JSON lines; calls are told apart by their
 // "call". At most 10,000 calls are remembered: the oldest is then forgotten.
-func Redactor(patterns ...string) func(line []byte) (redact.Seen, error) {
+func Redactor(patterns ...string) (func(line []byte) (redact.Seen, error), error) {
+	if err := redact.Check(patterns...); err != nil {
+		return nil, err
+	}
 	base := redact.New(patterns...)
 	calls := map[string]*redact.Masker{}
 	var order []string
@@ -29,5 +32,5 @@ func Redactor(patterns ...string) func(line []byte) (redact.Seen, error) {
 			order = append(order, r.Call)
 		}
 		return m.See(r), nil
-	}
+	}, nil
 }
