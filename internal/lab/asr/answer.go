@@ -17,7 +17,7 @@ func (c *session) partial() error {
 	}
 	c.said.Reset()
 	c.server.partials.Add(1)
-	r := response{Mode: "2pass-online", Text: piece, WavName: c.wavName}
+	r := response{Mode: "2pass-online", Text: c.write(piece), WavName: c.wavName}
 	if c.server.config.Dialect == Python {
 		if c.mode == "online" {
 			r.Mode = "online"
@@ -58,6 +58,7 @@ func (c *session) endOnline() error {
 }
 
 func (c *session) finalMessage(u tone.Utterance, last bool) response {
+	u = c.mishear(u)
 	r := response{Mode: "2pass-offline", Text: u.Text, WavName: c.wavName, IsFinal: last}
 	if c.server.config.Dialect == Python {
 		if c.mode == "offline" {

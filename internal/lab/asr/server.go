@@ -46,7 +46,10 @@ type Config struct {
 	// EndSilence ends a text that broke off; 800 ms (as both servers) when 0.
 	EndSilence time.Duration
 	Fault      Fault
-	Logger     *slog.Logger
+	// Mishear writes words as others of as many characters (CT检查 as 西踢检查),
+	// unless a hotword of the connection names them.
+	Mishear map[string]string
+	Logger  *slog.Logger
 	// Tap sees every message in order of one connection, audio included.
 	Tap func(Frame)
 }
@@ -182,6 +185,9 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 // Start serves on addr (host:port, port 0 for any) in the background. stop ends
 // it and waits until every connection is closed.
 func (s *Server) Start(addr string) (url string, stop func(), err error) {
+	if err := checkMishear(s.config.Mishear); err != nil {
+		return "", nil, err
+	}
 	l, err := net.Listen("tcp", addr)
 	if err != nil {
 		return "", nil, fmt.Errorf("labasr: %w", err)

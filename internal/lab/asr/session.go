@@ -42,6 +42,7 @@ type session struct {
 	index    int  // of the utterance, C++
 	started  bool // a partial of it was sent, C++
 	everSaid string
+	known    map[string]bool // hotwords
 }
 
 type answer struct {
@@ -201,6 +202,7 @@ func (c *session) configure(r request) error {
 	c.server.mu.Lock()
 	defer c.server.mu.Unlock()
 	if r.Hotwords != nil {
+		c.learn(*r.Hotwords)
 		c.server.hot = *r.Hotwords
 	}
 	if r.Language != nil {
