@@ -61,6 +61,8 @@ type Database struct {
 	NumberKey    Secret   `yaml:"number_key"`
 	CryptKey     Secret   `yaml:"crypt_key"`
 	OldCryptKeys []Secret `yaml:"old_crypt_keys"`
+	// LedgerKey is the seed of the Ed25519 key that signs the permit ledger; empty = one derived from NumberKey.
+	LedgerKey Secret `yaml:"ledger_key"`
 }
 
 // Tenant is whose calls these are and where its numbers and times belong.
@@ -308,6 +310,10 @@ func (d Database) check(k *checker) {
 		if _, err := s.Key(); err != nil {
 			k.bad(key, "%v", err)
 		}
+	}
+	if !d.LedgerKey.IsZero() {
+		_, err := d.LedgerKey.Key()
+		k.must(err == nil, "database.ledger_key", "a key is 32 bytes in hex or base64: make one with `openssl rand -hex 32`, or leave it out")
 	}
 	for i, s := range d.OldCryptKeys {
 		if _, err := s.Key(); err != nil {

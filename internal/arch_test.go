@@ -51,7 +51,7 @@ var allowed = map[string]string{
 	"internal/pbx/pbxtest":         "internal/audio internal/mailbox internal/pbx internal/phone internal/lab/twin/callee",
 	"internal/speech/speechtest":   "internal/audio internal/speech",
 	"internal/nlu/nlutest":         "internal/nlu internal/speech",
-	"internal/scheduler/storetest": "internal/api internal/campaign internal/compliance internal/outbox internal/phone internal/scheduler internal/speech",
+	"internal/scheduler/storetest": "internal/api internal/campaign internal/compliance internal/compliance/ledger internal/outbox internal/phone internal/scheduler internal/speech",
 	"internal/turn/turntest":       "internal/audio internal/turn",
 
 	// Adapters speak foreign protocols and decide nothing.

@@ -182,11 +182,10 @@ func (s *Store) block(tenant string, head headRow, rows []permitRow) blockRow {
 	}
 	now := at(time.Now())
 	b := ledger.Block{Tenant: tenant, Seq: uint64(head.Seq) + 1, Prev: ledger.Hash(head.Hash), Root: ledger.Root(leaves), Records: len(rows), At: now.Time()} //nolint:gosec // counts from 1
-	row := blockRow{TenantID: tenant, Seq: head.Seq + 1, Prev: hash32(b.Prev), Root: hash32(b.Root), Records: b.Records, At: now, Hash: hash32(b.Hash())}
-	if row.Seq%ledger.CheckpointEvery == 0 {
-		row.KeyID, row.Signature = ledger.KeyID(s.LedgerKey()), ledger.Sign(s.signer, b.Hash())
+	return blockRow{
+		TenantID: tenant, Seq: head.Seq + 1, Prev: hash32(b.Prev), Root: hash32(b.Root), Records: b.Records, At: now, Hash: hash32(b.Hash()),
+		KeyID: ledger.KeyID(s.LedgerKey()), Signature: ledger.Sign(s.signer, b.Hash()),
 	}
-	return row
 }
 
 // assign writes into records which block they are in and where.

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/google/uuid"
@@ -26,7 +27,12 @@ type spending struct {
 	open    bool // its outcome is not known yet
 	// situation adds the states of contact and task to the facts.
 	situation func(*compliance.Facts) error
+	// done, if any, is asked under the locks whether all this was done before.
+	done func(tx *gorm.DB) (bool, error)
 }
+
+// errDone rolls back what turns out to be done already.
+var errDone = errors.New("done already")
 
 // budgets are the rows under which an act is counted, in the order in which everybody locks them.
 func (sub subject) budgets() []budgetRow {
@@ -73,6 +79,15 @@ func (s *Store) consume(tx *gorm.DB, p spending) (ledger.Hash, error) {
 	lives, err := lockBudgets(tx, p.subject, p.now)
 	if err != nil {
 		return none, err
+	}
+	if p.done != nil {
+		done, err := p.done(tx)
+		if err == nil && done {
+			err = errDone
+		}
+		if err != nil {
+			return none, err
+		}
 	}
 	if err := s.lockCaller(tx, p.subject.tenant, p.act); err != nil {
 		return none, err
@@ -132,7 +147,8 @@ func (s *Store) useCaller(tx *gorm.DB, tenant string, act compliance.Act, when t
 	}).Create(&callerUseRow{TenantID: tenant, CallerID: id, Hour: hourOf(when), Used: 1}).Error
 }
 
-// Spend implements scheduler.Store. An id that was spent already is done: nothing is judged or written again.
+// Spend implements scheduler.Store. An id that was spent already is done: nothing is judged or written again. That is asked under the
+// locks, where nobody can be about to write it.
 func (s *Store) Spend(ctx context.Context, id uuid.UUID, act compliance.Act, judge compliance.Judge, msgs []scheduler.Message, now time.Time) error {
 	sub, err := s.subjectOf(act)
 	if err != nil {
@@ -141,25 +157,29 @@ func (s *Store) Spend(ctx context.Context, id uuid.UUID, act compliance.Act, jud
 	now = now.Truncate(time.Microsecond)
 	spent := func(tx *gorm.DB) (bool, error) {
 		var n int64
-		err := locked(tx).Model(&permitRow{}).Where("tenant_id = ? AND id = ? AND kind = ?", act.Tenant, binID(id), string(ledger.KindPermit)).Count(&n).Error
+		err := tx.Model(&permitRow{}).Where("tenant_id = ? AND id = ? AND kind = ?", act.Tenant, binID(id), string(ledger.KindPermit)).Count(&n).Error
 		return n > 0, err
 	}
-	return s.write(ctx, spent, func(tx *gorm.DB) error {
-		if done, err := spent(tx); err != nil || done {
-			return err
+	seen := func(tx *gorm.DB) (bool, error) { // behind the locks of the lost transaction
+		if _, err := lockBudgets(tx, sub, now); err != nil {
+			return false, err
 		}
+		return spent(tx)
+	}
+	err = s.write(ctx, seen, func(tx *gorm.DB) error {
 		_, err := s.consume(tx, spending{
-			id: binID(id), subject: sub, act: act, judge: judge, now: now, path: string(act.Path), purpose: string(act.Purpose),
+			id: binID(id), subject: sub, act: act, judge: judge, now: now, path: string(act.Path), purpose: string(act.Purpose), done: spent,
 			situation: func(f *compliance.Facts) error { return situation(tx, sub, f) },
 		})
-		if isDuplicate(err) {
-			return errAgain
-		}
 		if err != nil {
 			return err
 		}
 		return s.enqueue(tx, act.Tenant, msgs)
 	})
+	if errors.Is(err, errDone) {
+		return nil
+	}
+	return err
 }
 
 // refund takes back what a placed attempt consumed and writes into the ledger that its permit was not used.

@@ -14,6 +14,7 @@ import (
 	"go.uber.org/goleak"
 
 	"ringmaster/internal/api"
+	"ringmaster/internal/compliance/ledger"
 	"ringmaster/internal/lab/mariadb"
 	"ringmaster/internal/scheduler/storetest"
 )
@@ -81,6 +82,14 @@ func stores(s *Store, c Config) storetest.Stores {
 	out.Bulk = func(t *testing.T, contacts []api.NewContact) {
 		t.Helper()
 		fillLike(t, s, contacts)
+	}
+	out.Verify = func(t *testing.T, tenant string) (ledger.Report, error) {
+		t.Helper()
+		var b bytes.Buffer
+		if _, err := s.ExportLedger(t.Context(), tenant, &b); err != nil {
+			return ledger.Report{}, err
+		}
+		return ledger.Verify(&b, s.LedgerKey())
 	}
 	if c.DSN != ":memory:" {
 		out.Again = func(t *testing.T) storetest.Stores { return stores(openAt(t, c), c) }

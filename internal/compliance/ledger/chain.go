@@ -11,7 +11,8 @@ import (
 	"time"
 )
 
-// CheckpointEvery is how many blocks lie between two signed ones.
+// CheckpointEvery is after how many blocks Verify checks a signature. Every block is signed when it is sealed; since a block's hash
+// covers all before it, the last one's signature vouches for the whole chain, and those between only say earlier where it breaks.
 const CheckpointEvery = 64
 
 // MaxBlock is how many records a block holds at most.

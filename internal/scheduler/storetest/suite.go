@@ -12,6 +12,7 @@ import (
 	"ringmaster/internal/api"
 	"ringmaster/internal/campaign"
 	"ringmaster/internal/compliance"
+	"ringmaster/internal/compliance/ledger"
 	"ringmaster/internal/outbox"
 	"ringmaster/internal/phone"
 	"ringmaster/internal/scheduler"
@@ -26,6 +27,8 @@ type Stores struct {
 	Again func(t *testing.T) Stores
 	// Bulk stores many contacts fast, by a way of the database's own; nil where CreateContact has to do.
 	Bulk func(t *testing.T, contacts []api.NewContact)
+	// Verify exports a tenant's ledger and proves it as an auditor would.
+	Verify func(t *testing.T, tenant string) (ledger.Report, error)
 }
 
 // Run proves every guarantee, each on a database of its own that open makes.
@@ -42,7 +45,7 @@ type guarantee struct {
 
 func guarantees() []guarantee {
 	var all []guarantee
-	for _, part := range [][]guarantee{peopleGuarantees(), contactGuarantees(), claimGuarantees(), placeGuarantees(), finishGuarantees(), fenceGuarantees(), outboxGuarantees()} {
+	for _, part := range [][]guarantee{peopleGuarantees(), contactGuarantees(), claimGuarantees(), placeGuarantees(), finishGuarantees(), fenceGuarantees(), outboxGuarantees(), ledgerGuarantees()} {
 		all = append(all, part...)
 	}
 	return all
