@@ -3,6 +3,7 @@ package check
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"ringmaster/internal/dialogue"
 	"ringmaster/internal/nlu"
@@ -20,13 +21,17 @@ type Options struct {
 
 // Run checks a compiled script. It never fails: what cannot be decided is a
 // finding of its own (TooLarge).
-func Run(sc *dialogue.Script, o Options) Report {
-	info := sc.Info()
+func Run(sc *dialogue.Script, o Options) Report { return newChecker(sc, o).run() }
+
+func newChecker(sc *dialogue.Script, o Options) *checker {
 	if o.File == "" {
-		o.File = info.ID + ".yaml"
+		o.File = sc.Info().ID + ".yaml"
 	}
 	b := build(sc, o.File)
-	c := &checker{b: b, m: b.m, script: sc, opts: o, said: map[*utter]*run{}, pairs: map[[2]*utter]bool{}}
+	return &checker{b: b, m: b.m, script: sc, opts: o, next: sc.Next, said: map[*utter]*run{}, pairs: map[[2]*utter]bool{}}
+}
+
+func (c *checker) run() Report {
 	c.explore()
 	c.noticeWords()
 	c.exits()
@@ -39,7 +44,8 @@ func Run(sc *dialogue.Script, o Options) Report {
 	for _, n := range c.m.nodes {
 		edges += len(n.ways())
 	}
-	r := Report{Script: info.ID, Version: info.Version, File: o.File, Findings: c.out.sorted(), Nodes: len(info.Nodes), Edges: edges, States: len(c.x.states)}
+	info := c.b.script.Info
+	r := Report{Script: info.ID, Version: info.Version, File: c.opts.File, Findings: c.out.sorted(), Nodes: len(info.Nodes), Edges: edges, States: len(c.x.states)}
 	if r.Findings == nil {
 		r.Findings = []Finding{}
 	}
@@ -52,6 +58,7 @@ type checker struct {
 	m      *machine
 	script *dialogue.Script
 	opts   Options
+	next   func(dialogue.State, dialogue.Input, time.Time) (dialogue.State, dialogue.Move) // the engine
 	x      *explorer
 	out    collector
 	said   map[*utter]*run    // where something is said first
@@ -94,7 +101,7 @@ func (c *checker) explore() {
 			"the script has more paths than can be explored (%d states of %d nodes): nothing is proven", len(c.x.states), len(c.m.nodes))
 	case c.x.widened && c.out.refuses(Tone, Offer, Unset, Withheld):
 		c.find(TooLarge, place{}, nil, nil, "test fewer slots and tags in conditions that lead back to the same nodes",
-			"some node has more than %d combinations of what may be known there, which are judged together: the findings beside this one may be impossible", perNode)
+			"some node has more than %d combinations of what may be known there, which are judged together: the findings beside this one may be impossible", c.x.perNode)
 	}
 	root := &state{id: -1, node: -1, main: -1, f: c.m.tab.start(), known: c.m.tab.start()}
 	r := &run{from: root, f: root.f, main: -1, node: -1}

@@ -284,8 +284,12 @@ func (c *conditions) bind(p *cond) {
 func (c *conditions) judge(s shape, i int) *leaf {
 	l := &leaf{index: i}
 	named := len(s.consts) > 0 && !slices.Contains(s.consts, nil)
+	blurred := c.blurred(s, c.tab.vars[i])
 	for b, v := range c.tab.vars[i].values {
 		yes, no, fails := s.judge(v.v)
+		if _, text := v.v.(string); blurred && v.v != nil && !text {
+			yes, no = true, true
+		}
 		bit := mask(1) << b
 		if yes {
 			l.yes |= bit
@@ -304,6 +308,15 @@ func (c *conditions) judge(s shape, i int) *leaf {
 		}
 	}
 	return l
+}
+
+// blurred: there were more constants than are told apart, and one of these is
+// among the rest, so that it cannot be told on which side of it a value lies.
+func (c *conditions) blurred(s shape, v *variable) bool {
+	if len(c.consts[s.key]) < maxValues/2-2 {
+		return false
+	}
+	return slices.ContainsFunc(s.consts, func(x any) bool { return x != nil && v.of(x) == 0 })
 }
 
 // opaque: a condition that is not looked into. When all it reads is known

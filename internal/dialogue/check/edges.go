@@ -57,6 +57,9 @@ func (b *builder) replies(n *dialogue.NodeModel) []*edge {
 			seen[key] = true
 			e := b.reply(r, n.ID, n.Engine, byIntent)
 			e.intent, e.not, e.never, e.leads, e.fills = string(intent), not, never, true, fills
+			if intent == "" || intent == "busy" || intent == "callback" {
+				e.fills = b.later(fills)
+			}
 			e.them = b.words(r, intent)
 			if r.Slot != "" {
 				e.kind, e.hears = bySlot, b.slotsOf([]string{r.Slot})
@@ -88,6 +91,11 @@ func (b *builder) before(earlier []dialogue.ReplyModel, r *dialogue.ReplyModel, 
 	return not, false, key
 }
 
+// later: a time to call back may be named whatever else is said.
+func (b *builder) later(fills []int) []int {
+	return append(slices.Clone(fills), b.slotsOf([]string{"callback_at"})...)
+}
+
 func (b *builder) slotsOf(names []string) []int {
 	var out []int
 	for _, name := range names {
@@ -115,7 +123,7 @@ func (b *builder) anything(n *dialogue.NodeModel) []*edge {
 			continue
 		}
 		e := b.reply(r, n.ID, n.Engine, byAnything)
-		e.them, e.leads, e.fills, e.never = "（别的什么）", true, b.slotsOf(n.Slots), never
+		e.them, e.leads, e.fills, e.never = "（别的什么）", true, b.later(b.slotsOf(n.Slots)), never
 		e.not = slices.Clone(not)
 		if c := b.conds.of(r.When); c != nil {
 			not = append(not, c)
@@ -135,7 +143,7 @@ func (b *builder) composes(n *dialogue.NodeModel) []*edge {
 		return nil
 	}
 	at := b.place(k.Fallback.At)
-	fills := b.slotsOf(n.Slots)
+	fills := b.later(b.slotsOf(n.Slots))
 	out := []*edge{{id: n.ID + ".compose", kind: byAnything, author: true, counts: -1, them: "（别的什么，模型没有合用的话）", at: at, fills: fills, says: []*utter{b.utter(&k.Fallback, n.ID, n.Engine)}}}
 	for _, i := range k.Intents {
 		out = append(out, &edge{id: n.ID + ".compose." + string(i), kind: byAnything, author: true, leads: true, counts: -1, at: b.place(k.To[i].At), fills: fills,
@@ -237,7 +245,7 @@ func (b *builder) globals(n *dialogue.NodeModel) []*edge {
 		e.intent, e.not, e.never = string(intent), not, never
 		e.them, e.fills = b.samples[intent], b.slotsOf(n.Slots)
 		if intent == "busy" || intent == "callback" {
-			e.fills = append(e.fills, b.slotsOf([]string{"callback_at"})...)
+			e.fills = b.later(e.fills)
 		}
 		out = append(out, e)
 	}

@@ -50,7 +50,7 @@ func (c *checker) refusesExit(node string, e exit) string {
 		st := dialogue.State{Script: c.b.script.Info.ID, Version: c.b.script.Info.Version, Customer: "check", Language: c.b.script.Info.Language,
 			Phase: dialogue.Talking, Node: node, Main: node, Disclosed: true, Notices: 1, Visits: map[string]int{node: 1}, Pending: guarded, Guarded: guarded}
 		in := dialogue.Input{Kind: dialogue.Heard, Text: e.words}
-		_, mv := c.script.Next(st, in, now)
+		_, mv := c.next(st, in, now)
 		if !leaves(mv, e.kind) {
 			return "“" + e.words + "” is answered with: " + mv.Reason
 		}

@@ -5,7 +5,8 @@ import "fmt"
 // Bounds of the exploration. A script that a person wrote stays far below.
 const (
 	maxHops   = 16      // nodes passed in one decision, as in the engine
-	perNode   = 96      // states of one node that are told apart; more are joined
+	perNode   = 96      // states of one node that are told apart at most; more are joined
+	perScript = 12_000  // states that are told apart before nodes get fewer
 	maxStates = 20_000  // in all
 	maxWork   = 1 << 20 // nodes entered
 )
@@ -65,7 +66,7 @@ type explorer struct {
 	hear    *listener
 	entered []bool // nodes that were said
 
-	maxStates int
+	maxStates, perNode int
 }
 
 // listener is told what happens on the way.
@@ -79,7 +80,7 @@ type listener struct {
 }
 
 func explore(m *machine, h *listener) *explorer {
-	x := &explorer{m: m, at: make([][]*state, len(m.nodes)), entered: make([]bool, len(m.nodes)), hear: h, maxStates: maxStates}
+	x := &explorer{m: m, at: make([][]*state, len(m.nodes)), entered: make([]bool, len(m.nodes)), hear: h, maxStates: maxStates, perNode: min(perNode, max(6, perScript/max(1, len(m.nodes))))}
 	if n := len(m.tab.vars); n > 100 {
 		x.maxStates = max(2000, maxStates*100/n)
 	}
@@ -331,7 +332,7 @@ func (x *explorer) arrive(r run) {
 			return
 		}
 	}
-	if len(x.at[r.node]) >= perNode {
+	if len(x.at[r.node]) >= x.perNode {
 		x.widened = true
 		for _, s := range x.at[r.node] {
 			if s.main == main {
