@@ -73,7 +73,7 @@ func (r Caps) Check(now time.Time, a Act, f Facts) Verdict { return check(r, now
 
 func (r Caps) judge(now time.Time, a *Act, f *Facts) ruling {
 	worst := allowed()
-	law := r.Set.Law(*a)
+	law := r.Set.of(a)
 	n := 0
 	for i := range r.Own {
 		worst = worse(worst, r.one(&r.Own[i], n, now, a, f))
@@ -231,7 +231,7 @@ func (r Caps) byDay(c *Cap, ru ruling, now time.Time, a *Act, f *Facts) ruling {
 }
 
 func (r Caps) inputs(_ time.Time, a *Act, f *Facts, ru ruling) map[string]string {
-	law := r.Set.Law(*a)
+	law := r.Set.of(a)
 	m := map[string]string{"jurisdiction": law.String(), "acts": strconv.Itoa(len(f.Spent))}
 	if ru.err != nil {
 		m["error"] = ru.err.Error()
@@ -279,8 +279,9 @@ func (r CoolDown) Check(now time.Time, a Act, f Facts) Verdict { return check(r,
 
 func (r CoolDown) judge(now time.Time, a *Act, f *Facts) ruling {
 	out, n := allowed(), 0
-	for _, j := range r.Set.Law(*a).parts {
-		for _, c := range j.CoolDowns {
+	for _, j := range r.Set.of(a).parts {
+		for i := range j.CoolDowns {
+			c := &j.CoolDowns[i]
 			n++
 			as := Cap{Subject: c.Subject, Channels: c.Channels, Purposes: c.Purposes, Counts: CountEffective}
 			if !as.covers(a.Channel, a.Purpose) {
@@ -305,7 +306,7 @@ func (r CoolDown) judge(now time.Time, a *Act, f *Facts) ruling {
 }
 
 func (r CoolDown) inputs(_ time.Time, a *Act, _ *Facts, ru ruling) map[string]string {
-	law := r.Set.Law(*a)
+	law := r.Set.of(a)
 	m := map[string]string{"jurisdiction": law.String()}
 	n := 0
 	for _, j := range law.parts {
@@ -346,7 +347,7 @@ func (r Abandons) judge(_ time.Time, a *Act, f *Facts) ruling {
 	if a.Channel != Voice {
 		return allowed()
 	}
-	rule, ok := r.Set.Law(*a).abandon()
+	rule, ok := r.Set.of(a).abandon()
 	if ok && float64(f.Abandoned)*100 > rule.Percent*float64(max(f.Answered, rule.Floor)) {
 		return waiting("abandon_cap", time.Time{})
 	}
@@ -354,7 +355,7 @@ func (r Abandons) judge(_ time.Time, a *Act, f *Facts) ruling {
 }
 
 func (r Abandons) inputs(_ time.Time, a *Act, f *Facts, _ ruling) map[string]string {
-	law := r.Set.Law(*a)
+	law := r.Set.of(a)
 	m := map[string]string{"jurisdiction": law.String(), "answered": strconv.Itoa(f.Answered), "abandoned": strconv.Itoa(f.Abandoned)}
 	if rule, ok := law.abandon(); ok {
 		m["percent"], m["period"], m["floor"] = strconv.FormatFloat(rule.Percent, 'f', -1, 64), rule.Period.String(), strconv.Itoa(rule.Floor)

@@ -97,7 +97,7 @@ func (r Consents) judge(now time.Time, a *Act, f *Facts) ruling {
 		}
 	}
 	out, n, asked := allowed(), 0, false
-	for _, j := range r.Set.Law(*a).parts {
+	for _, j := range r.Set.of(a).parts {
 		for i := range j.Consents {
 			d := &j.Consents[i]
 			n++
@@ -176,7 +176,7 @@ func (r Consents) basis(a *Act) string {
 }
 
 func (r Consents) inputs(_ time.Time, a *Act, f *Facts, ru ruling) map[string]string {
-	law := r.Set.Law(*a)
+	law := r.Set.of(a)
 	m := map[string]string{"jurisdiction": law.String(), "purpose": string(a.Purpose), "channel": string(a.Channel), "records": strconv.Itoa(len(f.Consents))}
 	if b := r.basis(a); b != "" && slices.Contains(Bases(), b) {
 		m["stated_basis"] = b

@@ -43,7 +43,7 @@ func (ContactState) name() string { return "contact" }
 func (r ContactState) Check(now time.Time, a Act, f Facts) Verdict { return check(r, now, a, f) }
 
 func (ContactState) judge(now time.Time, a *Act, f *Facts) ruling {
-	c := f.Contact
+	c := &f.Contact
 	switch {
 	case c.State == "":
 		return allowed()
@@ -78,7 +78,7 @@ func (TaskState) name() string { return "task" }
 func (r TaskState) Check(now time.Time, a Act, f Facts) Verdict { return check(r, now, a, f) }
 
 func (TaskState) judge(now time.Time, a *Act, f *Facts) ruling {
-	t := f.Task
+	t := &f.Task
 	switch {
 	case t.State == campaign.TaskDone:
 		return refused("task_done")
@@ -123,7 +123,8 @@ func (r DoNotCall) Check(now time.Time, a Act, f Facts) Verdict { return check(r
 func (DoNotCall) judge(now time.Time, _ *Act, f *Facts) ruling {
 	r := allowed()
 	best := 0
-	for i, b := range f.Blocks {
+	for i := range f.Blocks {
+		b := &f.Blocks[i]
 		if !b.Expires.IsZero() && !now.Before(b.Expires) {
 			continue
 		}

@@ -20,7 +20,7 @@ func (r Hours) Check(now time.Time, a Act, f Facts) Verdict { return check(r, no
 func (r Hours) judge(now time.Time, a *Act, f *Facts) ruling {
 	var rules [8]timetable
 	tables, judged := rules[:0], false
-	for _, j := range r.Set.Law(*a).parts {
+	for _, j := range r.Set.of(a).parts {
 		if j.Hours != nil {
 			judged = true
 			if !j.Hours.always() {
@@ -52,7 +52,7 @@ func (r Hours) judge(now time.Time, a *Act, f *Facts) ruling {
 }
 
 func (r Hours) inputs(now time.Time, a *Act, f *Facts, ru ruling) map[string]string {
-	law := r.Set.Law(*a)
+	law := r.Set.of(a)
 	m := map[string]string{"jurisdiction": law.String()}
 	if ru.err != nil {
 		m["error"] = ru.err.Error()

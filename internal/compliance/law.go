@@ -277,10 +277,16 @@ func (s *Set) Jurisdiction(name string) (*Jurisdiction, bool) {
 // of the act's purpose. All rules of all of them hold, so that two laws that
 // disagree give the narrower answer. A name or a region that nobody knows
 // falls under the strictest.
-func (s *Set) Law(a Act) *Law {
-	if a.known != nil && a.known.set == s && a.known.law != nil {
+func (s *Set) Law(a Act) *Law { return s.of(&a) }
+
+func (s *Set) of(a *Act) *Law {
+	if a.known.holds(a, s) {
 		return a.known.law
 	}
+	return s.find(a)
+}
+
+func (s *Set) find(a *Act) *Law {
 	key := lawKey{stated: a.Jurisdiction, region: a.region(), purpose: a.Purpose, lab: a.Lab}
 	if key.lab {
 		key = lawKey{lab: true}
@@ -356,13 +362,13 @@ func (l *Law) String() string { return strings.Join(l.Names, "+") }
 // Look computes what follows from the act alone. An act that is judged often
 // is looked at once.
 func (s *Set) Look(a Act) Act {
-	if a.known != nil && a.known.set == s {
+	if a.known.holds(&a, s) {
 		return a
 	}
-	k := &known{region: a.Number.Region(), kind: a.Number.Type(), zones: a.Number.Zones()}
-	a.known = k
-	k.law = s.Law(a)
-	k.set = s
+	a = a.look()
+	k := *a.known
+	k.set, k.stated, k.purpose, k.lab, k.law = s, a.Jurisdiction, a.Purpose, a.Lab, s.find(&a)
+	a.known = &k
 	return a
 }
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"ringmaster/internal/campaign"
+	"ringmaster/internal/phone"
 )
 
 // Rule judges one thing. Rules are pure: they take the moment, the act and
@@ -81,15 +82,33 @@ func (rs Rules) Check(now time.Time, act Act, facts Facts) Verdict {
 	}
 	act = rs.look(act)
 	for _, r := range rs {
-		if v, ok := rs.pass(r, now, &act, &facts); !ok {
+		if v, ok := pass(r, now, &act, &facts, true); !ok {
 			return v
 		}
 	}
 	return ask(rs[len(rs)-1], now, &act, &facts)
 }
 
+// Quick is Check without inputs, for who asks about thousands at once and
+// shows none of them. An act that is Prepared costs nothing to look at again.
+func (rs Rules) Quick(now time.Time, act *Act, facts *Facts) Verdict {
+	if len(rs) == 0 {
+		return none()
+	}
+	if set := rs.set(); !act.known.holds(act, set) {
+		looked := rs.look(*act)
+		act = &looked
+	}
+	for _, r := range rs {
+		if v, ok := pass(r, now, act, facts, false); !ok {
+			return v
+		}
+	}
+	return Verdict{Decision: Allow}
+}
+
 // pass is the quick way: a verdict is written only when it does not allow.
-func (rs Rules) pass(r Rule, now time.Time, a *Act, f *Facts) (v Verdict, ok bool) {
+func pass(r Rule, now time.Time, a *Act, f *Facts, inputs bool) (v Verdict, ok bool) {
 	defer func() {
 		if p := recover(); p != nil {
 			v, ok = failed(r, p), false
@@ -97,8 +116,11 @@ func (rs Rules) pass(r Rule, now time.Time, a *Act, f *Facts) (v Verdict, ok boo
 	}()
 	if g, isGate := r.(gate); isGate {
 		ru := g.judge(now, a, f)
-		if ru.decision == Allow {
+		switch {
+		case ru.decision == Allow:
 			return v, true
+		case !inputs:
+			return Verdict{Decision: ru.decision, Rule: g.name(), Reason: ru.reason, Until: ru.until}, false
 		}
 		return verdict(g, now, a, f, ru), false
 	}
@@ -233,52 +255,69 @@ func failed(r Rule, p any) Verdict {
 // refuses.
 const ReasonFailed = "rule_failed"
 
-// known is what follows from an act alone.
+// known is what follows from an act alone. It is not written to once it is there.
 type known struct {
+	number       phone.Number // what was looked at
 	region, kind string
 	zones        []string
 	set          *Set
+	stated       string
+	purpose      campaign.Purpose
+	lab          bool
 	law          *Law
 }
 
-// look computes what follows from the act, once. known is not written to
-// afterwards.
+// holds reports that the act is still the one that was looked at.
+func (k *known) holds(a *Act, s *Set) bool {
+	return k != nil && k.number == a.Number && (s == nil || k.set == s && k.stated == a.Jurisdiction && k.purpose == a.Purpose && k.lab == a.Lab)
+}
+
+// look computes what follows from the act, once.
 func (rs Rules) look(a Act) Act {
-	if a.known != nil {
-		return a
-	}
-	for _, r := range rs {
-		if l, ok := r.(interface{ laws() *Set }); ok && l.laws() != nil {
-			return l.laws().Look(a)
-		}
+	if set := rs.set(); set != nil {
+		return set.Look(a)
 	}
 	return a.look()
 }
 
+// set is the one that the rules judge by; nil = none.
+func (rs Rules) set() *Set {
+	for _, r := range rs {
+		if l, ok := r.(interface{ laws() *Set }); ok && l.laws() != nil {
+			return l.laws()
+		}
+	}
+	return nil
+}
+
 func (a Act) look() Act {
-	if a.known == nil {
-		a.known = &known{region: a.Number.Region(), kind: a.Number.Type(), zones: a.Number.Zones()}
+	if !a.known.holds(&a, nil) {
+		a.known = &known{number: a.Number, region: a.Number.Region(), kind: a.Number.Type(), zones: a.Number.Zones()}
 	}
 	return a
 }
 
 func (a *Act) region() string {
-	if a.known != nil {
+	if a.known.holds(a, nil) {
 		return a.known.region
 	}
 	return a.Number.Region()
 }
 
 func (a *Act) kind() string {
-	if a.known != nil {
+	if a.known.holds(a, nil) {
 		return a.known.kind
 	}
 	return a.Number.Type()
 }
 
 func (a *Act) numberZones() []string {
-	if a.known != nil {
+	if a.known.holds(a, nil) {
 		return a.known.zones
 	}
 	return a.Number.Zones()
 }
+
+// Prepared is the act with what follows from it alone, for an act that is
+// judged many times.
+func (rs Rules) Prepared(a Act) Act { return rs.look(a) }
