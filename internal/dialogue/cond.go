@@ -78,7 +78,7 @@ func (c *compiler) cond(v *val) *cond {
 		c.add(v, "split it into several replies", "the condition is nested too deeply")
 		return nil
 	}
-	guard := &condGuard{}
+	guard := &condGuard{segments: c.segmentNames()}
 	opts := []expr.Option{expr.Env(c.env()), expr.AsBool(), expr.MaxNodes(maxCondNodes), expr.DisableAllBuiltins(), expr.Patch(guard)}
 	for _, b := range condBuiltins() {
 		opts = append(opts, expr.EnableBuiltin(b))
@@ -95,6 +95,9 @@ func (c *compiler) cond(v *val) *cond {
 	if strings.Contains(src, "history") {
 		c.s.history = true
 	}
+	if strings.Contains(src, "visits") {
+		c.s.visits = true
+	}
 	return &cond{src: src, prog: prog}
 }
 
@@ -108,7 +111,7 @@ func compileExpr(src string, opts []expr.Option) (p *vm.Program, err error) {
 }
 
 func (c *compiler) condHint(msg string) string {
-	for _, lead := range []string{"unknown name ", "has no field "} {
+	for _, lead := range []string{"unknown name ", "unknown field ", "has no field "} {
 		if _, rest, ok := strings.Cut(msg, lead); ok {
 			name, _, _ := strings.Cut(rest, " ")
 			return didYouMean(strings.Trim(name, `"'()`), append(append(c.names(), c.order...), keysOf(c.env())...))
@@ -119,16 +122,28 @@ func (c *compiler) condHint(msg string) string {
 
 // condGuard refuses what could run long: ranges, nested predicates, powers,
 // variable declarations.
-type condGuard struct{ no string }
+type condGuard struct {
+	no       string
+	segments []string // declared; nil: any
+}
 
 func (g *condGuard) Visit(n *ast.Node) {
 	switch n := (*n).(type) {
 	case *ast.BinaryNode:
+		g.compared(n)
 		switch n.Operator {
 		case "..", "**", "^":
 			g.no = fmt.Sprintf("operator %q is not offered", n.Operator)
 		case "matches":
 			g.no = "regular expressions are not offered in conditions; use keywords with re:"
+		}
+	case *ast.BuiltinNode: // the library's switch leaves those with a predicate on
+		if !has(condBuiltins(), n.Name) {
+			g.no = fmt.Sprintf("function %q is not offered", n.Name)
+		}
+	case *ast.IdentifierNode:
+		if n.Value == "$env" {
+			g.no = "a condition reads named values only"
 		}
 	case *ast.VariableDeclaratorNode, *ast.MapNode, *ast.SequenceNode:
 		g.no = "only a plain condition is offered, without let, maps or semicolons"
@@ -137,6 +152,26 @@ func (g *condGuard) Visit(n *ast.Node) {
 		ast.Walk(&n.Node, inner)
 		if inner.found {
 			g.no = "any, all, none, one and count cannot be nested"
+		}
+	}
+}
+
+// compared refuses a segment that no customer can have.
+func (g *condGuard) compared(n *ast.BinaryNode) {
+	var consts []ast.Node
+	for _, side := range [][2]ast.Node{{n.Left, n.Right}, {n.Right, n.Left}} {
+		if id, ok := side[0].(*ast.IdentifierNode); !ok || id.Value != "segment" {
+			continue
+		}
+		if list, ok := side[1].(*ast.ArrayNode); ok && n.Operator == "in" {
+			consts = append(consts, list.Nodes...)
+		} else if n.Operator == "==" || n.Operator == "!=" {
+			consts = append(consts, side[1])
+		}
+	}
+	for _, c := range consts {
+		if s, ok := c.(*ast.StringNode); ok && len(g.segments) > 0 && s.Value != "" && !has(g.segments, s.Value) {
+			g.no = fmt.Sprintf("segment %q is not declared under `segments:`", clip(s.Value, 40))
 		}
 	}
 }
@@ -186,9 +221,12 @@ func (t *turn) condEnv() map[string]any {
 			slots[name] = condValue(slotType(d.spec.Kind), v)
 		}
 	}
-	visits := make(map[string]any, len(s.nodes))
-	for id := range s.nodes {
-		visits[id] = st.Visits[id]
+	var visits map[string]any
+	if s.visits { // every node has a count
+		visits = make(map[string]any, len(s.nodes))
+		for id := range s.nodes {
+			visits[id] = st.Visits[id]
+		}
 	}
 	history := make([]any, 0, len(st.History))
 	for _, h := range st.History {

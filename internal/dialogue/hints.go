@@ -44,3 +44,32 @@ func (s *Script) hints(lang speech.Language, text string, own []speech.Hint) []s
 	slices.SortStableFunc(out, func(a, b speech.Hint) int { return a.Start - b.Start })
 	return out
 }
+
+// pronounce reads how words are read, syllable by syllable.
+func (c *compiler) pronounce(v *val) map[string]string {
+	out := map[string]string{}
+	if v.kind != kMap {
+		c.add(v, "write `重庆: chong2 qing4`", "pronounce is a mapping of word to pinyin")
+		return out
+	}
+	for _, e := range v.keys {
+		if p, ok := c.pinyin(e.v, e.key.text, c.text(e.v)); ok {
+			out[e.key.text] = p
+		}
+	}
+	return out
+}
+
+// pinyin checks one reading: a syllable with its tone for each character.
+func (c *compiler) pinyin(at *val, word, reading string) (string, bool) {
+	syllables := strings.Fields(strings.ToLower(reading))
+	ok := len(syllables) == len([]rune(word)) && len(syllables) > 0
+	for _, s := range syllables {
+		ok = ok && len(s) >= 2 && len(s) <= 8 && s[len(s)-1] >= '1' && s[len(s)-1] <= '5' &&
+			!strings.ContainsFunc(s[:len(s)-1], func(r rune) bool { return (r < 'a' || r > 'z') && r != 'ü' })
+	}
+	if !ok {
+		c.add(at, "write `chong2 qing4`: a syllable with its tone, 1 to 5, for each character", "%q is no reading of %q", clip(reading, 40), clip(word, 40))
+	}
+	return strings.Join(syllables, " "), ok
+}

@@ -252,3 +252,23 @@ func (c *compiler) tone(v *val) Tone {
 	}
 	return Soft
 }
+
+// resolveLexicon finds the lexicon: the one that is named, or that of the
+// industry.
+func (c *compiler) resolveLexicon(named *val) {
+	name := c.s.info.Industry
+	if named != nil {
+		name = c.text(named)
+	}
+	if name == "none" {
+		return
+	}
+	c.s.lexicon = c.lib.Lexicon(name)
+	if c.s.lexicon == nil && named != nil {
+		var known []string
+		if c.lib != nil {
+			known = keysOf(c.lib.lexicons)
+		}
+		c.add(named, didYouMean(name, known), "there is no lexicon %q", clip(name, 40))
+	}
+}

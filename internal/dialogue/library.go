@@ -3,6 +3,7 @@ package dialogue
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"path"
 	"slices"
 	"strings"
@@ -25,8 +26,9 @@ func NewLibrary(files map[string][]byte) (*Library, error) {
 	l := &Library{lexicons: map[string]*Lexicon{}, parts: map[string]*fragment{}}
 	var all Problems
 	for _, file := range sortedKeys(files) {
-		if err := l.read(file, files[file]); err != nil {
-			all = append(all, err...)
+		var ps Problems
+		if errors.As(l.read(file, files[file]), &ps) {
+			all = append(all, ps...)
 		}
 	}
 	if len(all) > 0 {
@@ -41,7 +43,7 @@ func Shared(file string) bool {
 	return path.Base(file) == "lexicon.yaml" || strings.HasSuffix(file, ".part.yaml")
 }
 
-func (l *Library) read(file string, src []byte) Problems {
+func (l *Library) read(file string, src []byte) error {
 	if !Shared(file) {
 		return nil
 	}
@@ -65,10 +67,7 @@ func (l *Library) read(file string, src []byte) Problems {
 		}
 		l.parts[f.id] = f
 	}
-	if err := p.err(); err != nil {
-		return err.(Problems) //nolint:errcheck,forcetypeassert // its only type
-	}
-	return nil
+	return p.err()
 }
 
 // Lexicon of an industry; nil when there is none.

@@ -64,6 +64,7 @@ type Script struct {
 	index      map[string]*indexed // line ID -> its template
 	expect     []nlu.Expectation   // objections and globals
 	history    bool                // a condition reads the history
+	visits     bool                // a condition reads visits
 
 	source     []byte // with everything that it uses
 	lexicon    *Lexicon
