@@ -117,7 +117,7 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 	if a.understanding, err = newUnderstanding(o, a.library.examples); err != nil {
 		return
 	}
-	a.caller = &caller{archive: a.archive, ears: newEars(), ahead: make(chan foreseen, 1024), cfg: o.Config, log: o.Log, fleet: a.fleet, library: a.library, prompts: a.prompts, watch: o.Watch,
+	a.caller = &caller{archive: a.archive, law: a.law, ears: newEars(), ahead: make(chan foreseen, 1024), cfg: o.Config, log: o.Log, fleet: a.fleet, library: a.library, prompts: a.prompts, watch: o.Watch,
 		deps: call.Deps{Recognizer: recognizer, Synthesizer: a.prompts, Understander: a.understanding, Log: o.Log}}
 	a.understanding.words.join(&a.caller.deps)
 	if a.archive != nil {

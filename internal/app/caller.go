@@ -33,6 +33,7 @@ type caller struct {
 	roll    roll
 	ahead   chan foreseen
 	archive *local.Archive // nil = no recordings
+	law     *compliance.Set
 	ears    *ears
 }
 
@@ -96,6 +97,10 @@ func (c *caller) Prepare(ctx context.Context, a campaign.Attempt) (scheduler.Cal
 		return nil, fmt.Errorf("%w: no line is free", scheduler.ErrNotNow)
 	}
 	p := &prepared{caller: c, attempt: a, script: sc, customer: who, line: l}
+	if err := p.unsaid(c.law); err != nil {
+		c.fleet.release(l)
+		return nil, err
+	}
 	if err := c.warm(ctx, sc, who, l.node.format); err != nil {
 		c.fleet.release(l)
 		return nil, fmt.Errorf("%w: voice is not ready: %w", scheduler.ErrNotNow, err)

@@ -71,11 +71,15 @@ func (b *buffer) String() string {
 }
 
 type sights struct {
-	mu  sync.Mutex
-	all []Sight
+	mu      sync.Mutex
+	all     []Sight
+	outcome func() // called before an outcome is written; may be nil
 }
 
 func (s *sights) saw(x Sight) {
+	if x.Outcome != nil && s.outcome != nil {
+		s.outcome()
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.all = append(s.all, x)
