@@ -115,7 +115,14 @@ func (c *caller) warm(ctx context.Context, sc *dialogue.Script, who dialogue.Cus
 	for _, l := range sc.PromptsAt(who, time.Now()) {
 		us = append(us, speech.Utterance{Text: l.Text, Language: l.Language, Voice: l.Voice, Hints: l.Hints, Format: f})
 	}
-	return c.prompts.Warm(ctx, us, nil)
+	err := c.prompts.Warm(ctx, us, nil)
+	if script := sc.Info().Language; errors.Is(err, speech.ErrUnsupported) && who.Language != script {
+		// No voice offers the person's language: the call will fall back to the
+		// script's, so that is what must be ready.
+		who.Language = script
+		return c.warm(ctx, sc, who, f)
+	}
+	return err
 }
 
 // Adopt ends the leg of a placed attempt whose controller died.

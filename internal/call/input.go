@@ -91,6 +91,8 @@ type LineReport struct {
 	Complete bool   `json:"complete"`
 	Heard    string `json:"heard,omitempty"` // the words that were really heard
 	Fault    string `json:"fault,omitempty"`
-	Last     bool   `json:"last,omitempty"` // nothing of the Say remains
-	Resumed  bool   `json:"resumed,omitempty"`
+	// Unsupported: the fault is that no voice offers the line's language.
+	Unsupported bool `json:"unsupported,omitempty"`
+	Last        bool `json:"last,omitempty"` // nothing of the Say remains
+	Resumed     bool `json:"resumed,omitempty"`
 }

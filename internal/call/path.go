@@ -101,8 +101,7 @@ func (c *call) openPath(m pbx.Media) bool {
 			c.takes = append(c.takes, a.take)
 		}
 	}
-	asr, err := c.deps.Recognizer.Recognize(c.ctx, speech.RecognizeOptions{
-		Format: m.Format(), Language: c.plan.Customer.Language, Hotwords: c.plan.Hotwords})
+	asr, err := c.recognize(m.Format())
 	if err != nil {
 		a.deaf(err)
 	} else {

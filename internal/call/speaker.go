@@ -233,7 +233,7 @@ func (s *speaker) sayLine(ctx context.Context, j *job) LineReport {
 		r.EndMS = r.StartMS + (heard - before).Milliseconds()
 		r.Heard = heardText(line.Text, j, format)
 	default:
-		r.Fault = err.Error()
+		r.Fault, r.Unsupported = err.Error(), errors.Is(err, speech.ErrUnsupported)
 		r.Heard = heardText(line.Text, j, format)
 	}
 	return r

@@ -260,6 +260,9 @@ func (r *rules) said(s State) (State, []Effect) {
 
 // mute deals with a line that could not be said.
 func (r *rules) mute(s State, l LineReport) (State, []Effect) {
+	if s, fx, ok := r.unspoken(s, l); ok {
+		return s, fx
+	}
 	s.Outcome.Degraded = appendOnce(s.Outcome.Degraded, "tts")
 	s.Saying = false
 	if s.Mute { // not even the closing words: leave

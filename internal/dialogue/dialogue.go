@@ -49,6 +49,9 @@ const (
 	// can be said.
 	Deaf InputKind = "deaf"
 	Mute InputKind = "mute"
+	// Unspoken: no voice offers the customer's language. The conversation goes
+	// on in the script's, at the same place.
+	Unspoken InputKind = "unspoken"
 	// Machine: AMD says that a voicemail answered; Reason is "beep" when its
 	// beep has just ended, or "greeting".
 	Machine InputKind = "machine"

@@ -47,6 +47,9 @@ func (t *turn) ended() {
 			return
 		}
 	}
+	if t.in.Kind == Unspoken {
+		t.unspoken()
+	}
 	t.why("the conversation has ended")
 	t.move.End = &End{Disposition: e.Disposition, Reason: e.Reason}
 }
@@ -84,6 +87,9 @@ func (t *turn) route() {
 		return
 	case Machine:
 		t.machine()
+		return
+	case Unspoken:
+		t.unspoken()
 		return
 	}
 	switch t.st.Phase {

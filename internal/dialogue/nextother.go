@@ -45,6 +45,39 @@ func (t *turn) deaf() {
 	t.finish(End{Disposition: campaign.Failed, Reason: "deaf"})
 }
 
+// unspoken goes on in the script's language with what could not be said.
+func (t *turn) unspoken() {
+	if t.st.Language == t.s.info.Language {
+		t.why("no voice for the script's own language")
+		return
+	}
+	t.why("no voice for " + string(t.st.Language) + "; going on in the script's language")
+	t.st.Language = t.s.info.Language
+	switch {
+	case t.st.Phase == Disclosing:
+		t.say(t.s.disclosure, 0)
+	case t.st.Phase == Voicemail && t.st.Held == heldBeep:
+		t.notice()
+	case t.st.Phase == Transferring:
+		t.anew()
+		t.transfer()
+	case t.st.Phase == Talking, t.st.Phase == Ended:
+		t.anew()
+	}
+}
+
+// anew says the last lines once more, in the language that is spoken now.
+func (t *turn) anew() {
+	for _, id := range t.st.Saying {
+		if ix := t.s.index[id]; ix != nil && !ix.say.notice {
+			t.say(ix.say, t.st.Turns)
+		}
+	}
+	if n := t.s.nodes[t.st.Node]; len(t.move.Lines) == 0 && n != nil && t.st.Phase == Talking {
+		t.question(n)
+	}
+}
+
 // keysAnywhere: the first node can be answered by keys.
 func (s *Script) keysAnywhere() bool { return s.nodes[s.start].keysSay != nil }
 
