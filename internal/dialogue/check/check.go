@@ -2,6 +2,7 @@ package check
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -124,14 +125,14 @@ func (c *checker) explore() {
 
 // refuses reports that something of these rules was found.
 func (c *collector) refuses(rules ...Rule) bool {
-	for _, f := range c.list {
-		for _, r := range rules {
-			if f.Rule == r {
-				return true
-			}
-		}
-	}
-	return false
+	return slices.ContainsFunc(c.list, func(f Finding) bool { return slices.Contains(rules, f.Rule) })
+}
+
+// told reports that something of these rules was found at the place.
+func (c *collector) told(at place, rules ...Rule) bool {
+	return slices.ContainsFunc(c.list, func(f Finding) bool {
+		return f.File == at.file && f.Line == at.line && f.Column == at.col && slices.Contains(rules, f.Rule)
+	})
 }
 
 // say looks at something that is said in a decision.

@@ -150,7 +150,7 @@ func (c *checker) linesReached() {
 			case !offered[v.lang] && !silent[v.lang] && c.hasOwn(u):
 				silent[v.lang] = true
 				c.find(Unreachable, v.at, nil, nil, "write the disclosure in "+v.lang+" too, or remove the line", "%s is never said: no customer is spoken to in %s, because the disclosure is not written in it", v.id, v.lang)
-			case !v.said && c.said[u] != nil && offered[v.lang]:
+			case !v.said && c.said[u] != nil && offered[v.lang] && !c.out.told(v.at, Tone, Offer, Unset):
 				c.find(Unreachable, v.at, nil, nil, "correct its segments, condition or offer", "%s is never said: no customer who comes here may hear it", v.id)
 			}
 		}
