@@ -13,3 +13,23 @@ func write(t testing.TB, dir string, i int, text string) {
 		t.Fatal(err)
 	}
 }
+
+// yamlFiles are the contents of the files that match.
+func yamlFiles(t testing.TB, patterns ...string) [][]byte {
+	t.Helper()
+	var out [][]byte
+	for _, p := range patterns {
+		names, err := filepath.Glob(p)
+		if err != nil || len(names) == 0 {
+			t.Fatalf("%s: %d files, %v", p, len(names), err)
+		}
+		for _, n := range names {
+			data, err := os.ReadFile(n)
+			if err != nil {
+				t.Fatal(err)
+			}
+			out = append(out, data)
+		}
+	}
+	return out
+}

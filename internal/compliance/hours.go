@@ -128,8 +128,8 @@ func intersect(a, b []Span) []Span {
 }
 
 // horizonDays is how far ahead an opening is looked for: the longest closure
-// of any preset is a week of holidays.
-const horizonDays = 40
+// of any preset is nine days of holidays with the weekends about them.
+const horizonDays = 16
 
 // nextOpen is the first instant at or after now that every timetable has open
 // in every zone; zero if there is none within horizonDays.

@@ -387,8 +387,8 @@ func (l *Law) Ring() time.Duration {
 // rule accepts.
 func (l *Law) Disclosures() []DisclosureRule {
 	var out []DisclosureRule
-next:
 	for _, j := range l.parts {
+	next:
 		for _, d := range j.Disclose {
 			for i := range out {
 				if out[i].What == d.What {

@@ -21,7 +21,7 @@ import (
 
 const (
 	worlds  = 8000
-	perDay  = 128 // acts asked for in each world
+	perDay  = 125 // acts asked for in each world
 	persons = 3
 	tasks   = 3
 )

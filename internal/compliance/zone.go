@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -11,14 +12,22 @@ import (
 // known. Hours cannot be judged: the act is refused.
 var ErrZone = errors.New("time zone is not known: set an IANA zone such as Asia/Shanghai on the contact")
 
-// zones remembers zones that exist: there are some 600, and loading one reads
-// a file.
-type zones struct{ by sync.Map }
+// zones remembers zones that exist (there are some 600) and a bounded number
+// of names that do not: loading one reads a file.
+type zones struct {
+	by     sync.Map // name to *time.Location, or to error
+	misses atomic.Int32
+}
+
+const maxMisses = 1000
 
 func (z *zones) load(name string) (*time.Location, error) {
-	if l, ok := z.by.Load(name); ok {
-		if loc, isLocation := l.(*time.Location); isLocation {
-			return loc, nil
+	if known, ok := z.by.Load(name); ok {
+		switch v := known.(type) {
+		case *time.Location:
+			return v, nil
+		case error:
+			return nil, v
 		}
 	}
 	if name == "" || name == "Local" || len(name) > 64 {
@@ -26,7 +35,11 @@ func (z *zones) load(name string) (*time.Location, error) {
 	}
 	l, err := time.LoadLocation(name)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %s does not exist", ErrZone, clipped(name))
+		err = fmt.Errorf("%w: %s does not exist", ErrZone, clipped(name))
+		if z.misses.Add(1) <= maxMisses {
+			z.by.Store(name, err)
+		}
+		return nil, err
 	}
 	z.by.Store(name, l)
 	return l, nil
