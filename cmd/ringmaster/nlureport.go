@@ -25,7 +25,7 @@ func nluReportCommand() *cobra.Command {
 	var o nluReport
 	cmd := &cobra.Command{
 		Use: "report SCRIPT.yaml", Short: "measure how well a script version would be understood, before it is published", Args: cobra.ExactArgs(1),
-		Long: "Every example of the script is judged by a model that has not seen it (five folds, with the shared sentences).\n" +
+		Long: "Every sentence is judged as a call hears it, by a model that has not seen it (five folds) and by keywords without it.\n" +
 			"With --before, or with --config for the version that is published in its database, regressions are named.\n" +
 			"`serve` makes the same report for every version that it imports, in the folder understanding.reports.",
 		RunE: func(cmd *cobra.Command, args []string) error { return o.run(cmd, args[0]) },

@@ -11,10 +11,12 @@ import (
 	"path/filepath"
 	"strings"
 
+	"ringmaster/adapter/nlu/keyword"
 	"ringmaster/adapter/nlu/trained"
 	"ringmaster/config"
 	"ringmaster/internal/api"
 	"ringmaster/internal/dialogue"
+	"ringmaster/internal/nlu"
 	"ringmaster/internal/nlu/classify"
 )
 
@@ -121,34 +123,31 @@ func round(f float64) float64 { return float64(int(f*1000+0.5)) / 1000 }
 
 // evaluate measures a compiled version, beside the one before (nil: none).
 func evaluate(ctx context.Context, s, before *dialogue.Script, workers int) (trained.Publication, error) {
-	var was []classify.Example
+	var was []nlu.Expectation
 	if before != nil {
-		was = trained.Examples(before.Expectations())
-		if len(was) == 0 { // it taught nothing of its own: the shared ones stand for it
-			was, _ = trained.Common() //nolint:errcheck // an embedded file, tested
-		}
+		was = before.Expectations()
 	}
-	return trained.Evaluate(ctx, trained.Examples(s.Expectations()), was, classify.Options{Workers: workers})
+	return trained.Evaluate(ctx, keyword.New(), s.Expectations(), was, classify.Options{Workers: workers})
 }
 
 // PublicationSummary is an evaluation in figures.
 type PublicationSummary struct {
-	Script            string               `json:"script"`
-	Version           string               `json:"version"`
-	Examples          int                  `json:"examples"`
-	Accuracy          float64              `json:"accuracy"`
-	AccuracyRejecting float64              `json:"accuracy_rejecting"`
-	MacroF1           float64              `json:"macro_f1"`
-	Before            *float64             `json:"macro_f1_before,omitempty"`
-	Worse             []trained.Fall       `json:"worse,omitempty"`
-	Lost              []trained.Loss       `json:"lost,omitempty"`
-	Confusions        []classify.Confusion `json:"confusions,omitempty"`
+	Script       string               `json:"script"`
+	Version      string               `json:"version"`
+	Examples     int                  `json:"examples"`
+	Accuracy     float64              `json:"accuracy"`
+	MacroF1      float64              `json:"macro_f1"`
+	ModelMacroF1 float64              `json:"model_macro_f1"`
+	Before       *float64             `json:"macro_f1_before,omitempty"`
+	Worse        []trained.Fall       `json:"worse,omitempty"`
+	Lost         []trained.Loss       `json:"lost,omitempty"`
+	Confusions   []classify.Confusion `json:"confusions,omitempty"`
 }
 
 // Summary puts an evaluation into figures.
 func Summary(info dialogue.Info, p trained.Publication) PublicationSummary {
 	s := PublicationSummary{Script: info.ID, Version: info.Version, Examples: p.Report.Examples, Accuracy: p.Report.Accuracy,
-		AccuracyRejecting: p.Report.AccuracyRejecting, MacroF1: p.Report.MacroF1, Worse: p.Worse, Lost: p.Lost,
+		MacroF1: p.Report.MacroF1, ModelMacroF1: p.Model.MacroF1, Worse: p.Worse, Lost: p.Lost,
 		Confusions: p.Report.Confusions[:min(len(p.Report.Confusions), 20)]}
 	if p.Before.Examples > 0 {
 		s.Before = &p.Before.MacroF1

@@ -51,7 +51,7 @@ func newUnderstanding(o Options, examples examplesOf) (*understanding, error) {
 	u := &understanding{log: o.Log, reports: c.Reports, turn: make(chan struct{}, 1),
 		answers: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "ringmaster_nlu_answers_total", Help: "Answers by who gave them (keyword, trained, bert, openai) and what came of it (understood, abstained, error)."}, []string{"by", "result"}),
 		seconds: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "ringmaster_nlu_seconds", Help: "Time to an answer.", Buckets: []float64{1e-4, 1e-3, 1e-2, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3}}),
-		quality: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "ringmaster_nlu_macro_f1", Help: "Macro F1 of the model of a script's published version, cross-validated."}, []string{"script"}),
+		quality: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "ringmaster_nlu_macro_f1", Help: "Macro F1 of a script's published version as a call hears it, cross-validated."}, []string{"script"}),
 	}
 	var err error
 	if u.words, err = newComposing(c.Composer); err != nil {
