@@ -12,7 +12,6 @@ import (
 	"strings"
 	"sync"
 
-	"ringmaster/internal/campaign"
 	"ringmaster/internal/compliance"
 )
 
@@ -29,7 +28,7 @@ type Compliance struct {
 	// Drafts are the drafts of laws that are to be obeyed as if in force.
 	Drafts []string `yaml:"drafts"`
 	// LegalBasis is stated for a purpose whose task states none.
-	LegalBasis map[campaign.Purpose]string `yaml:"legal_basis"`
+	LegalBasis map[compliance.Purpose]string `yaml:"legal_basis"`
 	// Caps are on top of those of the law. They hold for every jurisdiction.
 	Caps []Cap `yaml:"caps"`
 }
@@ -48,9 +47,7 @@ type Cap struct {
 // and seven in seven days, per person and per number.
 func DefaultCompliance() Compliance {
 	return Compliance{
-		LegalBasis: map[campaign.Purpose]string{
-			campaign.Service: "contract", campaign.Collections: "contract", campaign.Health: "contract", campaign.Fraud: "legal_duty",
-		},
+		LegalBasis: map[compliance.Purpose]string{"service": "contract", "collections": "contract", "health": "contract", "fraud": "legal_duty"},
 		Caps: []Cap{
 			{ID: "person_24h", Subject: compliance.SubjectPerson, Per: "24h", AtMost: 3},
 			{ID: "person_7d", Subject: compliance.SubjectPerson, Per: "7d", AtMost: 7},
@@ -62,16 +59,8 @@ func DefaultCompliance() Compliance {
 
 func (c Compliance) check(k *checker) {
 	for p, b := range c.LegalBasis {
-		known := false
-		for _, all := range compliance.Bases() {
-			known = known || all == b
-		}
-		k.must(known, "compliance.legal_basis", "a purpose of scripts and one of "+strings.Join(compliance.Bases(), ", "))
-		switch p {
-		case campaign.Marketing, campaign.Collections, campaign.Service, campaign.Fraud, campaign.Health:
-		default:
-			k.bad("compliance.legal_basis", "marketing, collections, service, fraud or health")
-		}
+		k.must(slices.Contains(compliance.Bases(), b), "compliance.legal_basis", "a purpose of scripts and one of "+strings.Join(compliance.Bases(), ", "))
+		k.must(slices.Contains(compliance.Purposes(), p), "compliance.legal_basis", "marketing, collections, service, fraud or health")
 	}
 	if _, err := c.OwnCaps(); err != nil {
 		k.bad("compliance.caps", "%v", err)

@@ -311,6 +311,9 @@ func (s *Set) find(a *Act) *Law {
 	return law
 }
 
+// Purposes are all that the law distinguishes.
+func Purposes() []Purpose { return slices.Clone(purposes) }
+
 var purposes = []campaign.Purpose{campaign.Marketing, campaign.Collections, campaign.Service, campaign.Fraud, campaign.Health}
 
 func (s *Set) law(key lawKey) *Law {

@@ -143,7 +143,7 @@ func (q *question) daytimeIn(local time.Time) bool {
 	weekend := strings.HasPrefix(local.Weekday().String(), "S")
 	working := (clock >= "10:00:00" && clock < "13:00:00") || (clock >= "14:00:00" && clock < "20:00:00")
 	for _, law := range q.laws() {
-		open := false
+		var open bool
 		switch law {
 		case "CN":
 			open = clock >= "08:00:00" && clock < "22:00:00"

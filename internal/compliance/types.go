@@ -16,6 +16,9 @@ const (
 	SMS   Channel = "sms"
 )
 
+// Purpose of an act: campaign's.
+type Purpose = campaign.Purpose
+
 // Path is how an act came about. Every path obeys the same rules; only what
 // was promised to a person for a certain moment differs (rule Late).
 type Path string
