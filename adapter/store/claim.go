@@ -61,7 +61,11 @@ func (s *Store) Promote(ctx context.Context, now time.Time, n int) (int, error) 
 		if err != nil {
 			return err
 		}
-		running, held := split(due, tasks)
+		stop, err := stops(tx)
+		if err != nil {
+			return err
+		}
+		running, held := split(due, tasks, stop)
 		if err := park(tx, held, campaign.Scheduled); err != nil {
 			return err
 		}
@@ -73,10 +77,30 @@ func (s *Store) Promote(ctx context.Context, now time.Time, n int) (int, error) 
 	return moved, err
 }
 
+// notStopped keeps tasks out, by the name t, whose tenant's stop button, or that of all, is pressed.
+const notStopped = " AND NOT EXISTS (SELECT 1 FROM stop b WHERE b.tenant_id IN (t.tenant_id, '') AND b.released_at IS NULL)"
+
+// halted are the tenants whose stop button is pressed; "" stands for all.
+type halted map[string]bool
+
+func stops(tx *gorm.DB) (halted, error) {
+	var tenants []string
+	if err := tx.Raw("SELECT tenant_id FROM stop WHERE released_at IS NULL").Scan(&tenants).Error; err != nil {
+		return nil, err
+	}
+	out := halted{}
+	for _, t := range tenants {
+		out[t] = true
+	}
+	return out, nil
+}
+
+func (h halted) holds(tenant string) bool { return h[""] || h[tenant] }
+
 // unpark brings back contacts of tasks that run again.
 func (s *Store) unpark(tx *gorm.DB, n int) error {
 	var tasks []taskRow
-	if err := tx.Where("parked = ? AND state = ?", true, string(campaign.TaskRunning)).Limit(16).Find(&tasks).Error; err != nil {
+	if err := tx.Table("task AS t").Where("t.parked = ? AND t.state = ?"+notStopped, true, string(campaign.TaskRunning)).Limit(16).Find(&tasks).Error; err != nil {
 		return err
 	}
 	for _, t := range tasks {
@@ -128,10 +152,10 @@ func loadTasks(tx *gorm.DB, rows []contactRow) (map[key]taskRow, error) {
 	return out, nil
 }
 
-// split tells contacts of running tasks from the others.
-func split(rows []contactRow, tasks map[key]taskRow) (running, held []contactRow) {
+// split tells contacts of running tasks from those of halted ones and of tenants that are stopped.
+func split(rows []contactRow, tasks map[key]taskRow, stop halted) (running, held []contactRow) {
 	for _, r := range rows {
-		if t, ok := tasks[key{r.TenantID, r.TaskID}]; ok && t.State == string(campaign.TaskRunning) {
+		if t, ok := tasks[key{r.TenantID, r.TaskID}]; ok && t.State == string(campaign.TaskRunning) && !stop.holds(r.TenantID) {
 			running = append(running, r)
 		} else {
 			held = append(held, r)
@@ -189,7 +213,7 @@ func (s *Store) NextDue(ctx context.Context) (time.Time, error) {
 	}
 	var back instant // parked contacts whose task runs again are due at once
 	err = s.read(ctx).Raw("SELECT MIN(c.due_at) FROM task t JOIN task_contact c ON c.tenant_id = t.tenant_id AND c.task_id = t.id "+
-		"WHERE t.parked = ? AND t.state = ? AND c.state = ?", true, string(campaign.TaskRunning), parked).Row().Scan(&back)
+		"WHERE t.parked = ? AND t.state = ? AND c.state = ?"+notStopped, true, string(campaign.TaskRunning), parked).Row().Scan(&back)
 	if back != 0 && (due == 0 || back < due) {
 		due = back
 	}
@@ -237,6 +261,10 @@ func (s *Store) Claim(ctx context.Context, pool string, n int, f campaign.Fence)
 // pick locks up to n ready contacts in the order of the claim and marks them claimed; those of halted tasks are parked on the way.
 func (s *Store) pick(tx *gorm.DB, pool string, n int) (picked []contactRow, known map[key]taskRow, err error) {
 	known = map[key]taskRow{}
+	stop, err := stops(tx)
+	if err != nil {
+		return nil, nil, err
+	}
 	for round := 0; len(picked) < n && round < 16; round++ {
 		var rows []contactRow
 		if err := tx.Raw(s.claimSQL(), pool, string(campaign.Ready), n-len(picked)).Scan(&rows).Error; err != nil {
@@ -247,7 +275,7 @@ func (s *Store) pick(tx *gorm.DB, pool string, n int) (picked []contactRow, know
 			return nil, nil, err
 		}
 		maps.Copy(known, tasks)
-		running, held := split(rows, tasks)
+		running, held := split(rows, tasks, stop)
 		if err := move(tx, running, campaign.Ready, campaign.Claimed); err != nil {
 			return nil, nil, err
 		}

@@ -56,7 +56,7 @@ func TestKilledAtAnyMomentNobodyIsRungTwiceAndNothingIsLost(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
 	luck := rand.New(rand.NewPCG(seed, 1))
 	t.Logf("seed %d", seed)
-	steps := []string{"claimed", "before_place", "placed", "ended", "finished", "adopting", "adopted"}
+	steps := []string{"claimed", "before_place", "placed", "sealed", "ended", "finished", "adopting", "adopted"}
 	orders := map[string]string{} // key -> task
 	begun := time.Now()
 	for k := range kills {

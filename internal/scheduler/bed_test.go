@@ -95,6 +95,25 @@ func (b *bed) due(i int, at time.Time, priority int) campaign.Contact {
 	return c
 }
 
+// person of a contact.
+func (b *bed) person(c campaign.Contact) campaign.Person {
+	b.Helper()
+	p, err := b.Store.Person(context.Background(), tenant, c.Customer)
+	b.must(err)
+	return p
+}
+
+// sharing makes a customer who has somebody else's number and is to be called now.
+func (b *bed) sharing(i int, n phone.Number) campaign.Contact {
+	b.Helper()
+	id := fmt.Sprintf("c%05d", i)
+	_, _, err := b.SavePerson(context.Background(), campaign.Person{Tenant: tenant, ExternalID: id, Number: n, Zone: "Asia/Shanghai"})
+	b.must(err)
+	c, _, err := b.CreateContact(context.Background(), api.NewContact{ID: uuid.Must(uuid.NewV7()), Tenant: tenant, CustomerID: id, Script: script, DueAt: time.Now(), State: campaign.Scheduled, CreatedAt: time.Now()})
+	b.must(err)
+	return c
+}
+
 func (b *bed) contact(id uuid.UUID) campaign.Contact {
 	b.Helper()
 	c, err := b.Contact(context.Background(), tenant, id)
@@ -155,6 +174,7 @@ type ring struct {
 	try     int
 	at      time.Time
 	state   string // of the attempt on disk when the exchange hears of it
+	id      uuid.UUID
 }
 
 func (c *caller) Free() int {
@@ -218,8 +238,12 @@ func (k *fakeCall) Run(ctx context.Context, log scheduler.InputLog) campaign.Out
 	if err := c.b.rows.QueryRow("SELECT state FROM attempt WHERE id = ?", k.a.ID[:]).Scan(&state); err != nil {
 		state = err.Error()
 	}
+	sealed := 0
+	if err := c.b.rows.QueryRow("SELECT COUNT(*) FROM permit WHERE id = ? AND kind = 'permit' AND block_seq IS NOT NULL", k.a.ID[:]).Scan(&sealed); err != nil || sealed != 1 {
+		c.b.Errorf("attempt %s rings with %d sealed permits: %v", k.a.ID, sealed, err)
+	}
 	c.mu.Lock()
-	c.rung = append(c.rung, ring{k.a.Contact.ID, k.a.Try, start, state})
+	c.rung = append(c.rung, ring{k.a.Contact.ID, k.a.Try, start, state, k.a.ID})
 	c.live++
 	c.most = max(c.most, c.live)
 	c.mu.Unlock()
