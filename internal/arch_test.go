@@ -79,7 +79,7 @@ var allowed = map[string]string{
 
 	"internal/app/demo": "config internal/app internal/call internal/campaign internal/lab/...",
 
-	"cmd/ringmaster": "adapter/nlu/keyword config internal/app internal/app/demo internal/compliance/ledger internal/dialogue/... internal/nlu/classify scripts",
+	"cmd/ringmaster": "adapter/nlu/keyword adapter/nlu/trained config internal/app internal/app/demo internal/compliance/ledger internal/dialogue/... internal/nlu internal/nlu/classify scripts",
 	"cmd/rows":       "",
 
 	// The lab: instruments and lab parts. Only app (demo), cmd and tests use it.

@@ -26,6 +26,7 @@ func main() {
 	root.AddCommand(serveCommand(), demoCommand(), doctorCommand(), keyCommand(), migrateCommand(), configCommand(), redactCommand())
 	root.AddCommand(nluCommand())
 	root.AddCommand(scriptCommand())
+	root.AddCommand(benchCommand())
 	root.AddCommand(dialplanCommand())
 	root.AddCommand(ledgerCommand())
 	root.AddCommand(vaultCommand(), recordingCommand())

@@ -144,6 +144,9 @@ func (st Step) kinds() int {
 	return n
 }
 
+// Whom is the customer of a conversation.
+func (s *Suite) Whom(c Conversation) dialogue.Customer { return s.customer(c) }
+
 func (s *Suite) customer(c Conversation) dialogue.Customer {
 	base, own := s.Customer, c.Customer
 	pick := func(a, b string) string {
