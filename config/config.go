@@ -104,6 +104,10 @@ type Trunk struct {
 	Lines     int     `yaml:"lines"`     // calls at once
 	CPS       float64 `yaml:"cps"`       // set-ups per second
 	CallerID  string  `yaml:"caller_id"` // E.164, or a registered short number
+	// The carrier shows the caller ID on calls: needed for short numbers that
+	// belong to messages (106...); a call-centre number needs its licence.
+	CallerIDVoice   bool   `yaml:"caller_id_voice"`
+	CallerIDLicence string `yaml:"caller_id_licence"`
 }
 
 // Agent is a person who takes transfers.

@@ -211,7 +211,15 @@ func (a *App) readLaw() (err error) {
 	if len(regions) == 0 {
 		regions = []string{a.cfg.Tenant.Region}
 	}
-	a.rules = compliance.New(a.law, compliance.Options{Regions: regions, Late: a.cfg.Dialling.Late, Basis: a.cfg.Compliance.LegalBasis, Caps: caps})
+	var own []compliance.OwnCallerID
+	for _, p := range a.cfg.PBX {
+		for _, t := range p.Trunks {
+			if n, err := config.ParseCallerID(t.CallerID); err == nil && t.CallerID != "" {
+				own = append(own, compliance.OwnCallerID{Number: n, Trunk: t.Name, Voice: t.CallerIDVoice, Licence: t.CallerIDLicence})
+			}
+		}
+	}
+	a.rules = compliance.New(a.law, compliance.Options{Regions: regions, Late: a.cfg.Dialling.Late, Basis: a.cfg.Compliance.LegalBasis, Caps: caps, CallerIDs: own})
 	return nil
 }
 

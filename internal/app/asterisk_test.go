@@ -54,7 +54,7 @@ func newReal(t *testing.T, scripts map[string]sipphone.Script) *real {
 	user, secret := ast.Credentials()
 	return &real{ast: ast, phone: phone, pbx: config.PBX{Name: "asterisk", Kind: "asterisk", URL: ast.ARIURL(), User: user, Password: config.NewSecret(secret), App: "ringmaster",
 		Media:  config.Media{Format: "ulaw"},
-		Trunks: []config.Trunk{{Name: "lab", Endpoint: "PJSIP/{number}@lab", Lab: true, Lines: 100, CallerID: "10690001"}},
+		Trunks: []config.Trunk{{Name: "lab", Endpoint: "PJSIP/{number}@lab", Lab: true, Lines: 100, CallerID: "10690001", CallerIDVoice: true}},
 		Agents: []config.Agent{{Name: "agent1", Endpoint: "PJSIP/agent1"}}}}
 }
 

@@ -1,6 +1,7 @@
 package compliance
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -11,19 +12,49 @@ import (
 // CallerIDs shows only numbers that the registry types as fit for the channel
 // on the trunk that carries the act. It is never guessed: what is not
 // registered is refused.
-type CallerIDs struct{ Set *Set }
+type CallerIDs struct {
+	Set *Set
+	// Own are registered by configuration. What the registry says of the same
+	// number and trunk goes before them.
+	Own []OwnCallerID
+}
+
+// OwnCallerID is a caller ID that the configuration registers for a trunk.
+type OwnCallerID struct {
+	Number  phone.Number
+	Trunk   string
+	Voice   bool   // the carrier shows it on calls; needless where its first digits are a voice number's
+	Licence string // of a call-centre number
+}
 
 func (CallerIDs) name() string { return "caller_id" }
 
 func (r CallerIDs) laws() *Set      { return r.Set }
-func (r CallerIDs) version() string { return r.Set.Version() }
+func (r CallerIDs) version() string { return r.Set.Version() + fmt.Sprintf(" %v", r.Own) }
+
+// registration is what the registry says, else what the configuration does.
+func (r CallerIDs) registration(a *Act, f *Facts) *Registration {
+	if f.CallerID != nil || a.CallerID.IsZero() {
+		return f.CallerID
+	}
+	for i := range r.Own {
+		if o := &r.Own[i]; o.Number == a.CallerID && o.Trunk == a.Trunk {
+			reg := &Registration{Voice: true, SMS: true, Trunk: o.Trunk, Licence: o.Licence}
+			if typed, known := r.Set.TypeOf(o.Number); known {
+				reg.Voice, reg.SMS = typed.Voice || o.Voice, typed.SMS
+			}
+			return reg
+		}
+	}
+	return nil
+}
 
 // Check compares the registration with the act. Towards a lab extension a
 // number needs none, unless it is of a sort that is no voice caller ID.
 func (r CallerIDs) Check(now time.Time, a Act, f Facts) Verdict { return check(r, now, a, f) }
 
 func (r CallerIDs) judge(now time.Time, a *Act, f *Facts) ruling {
-	reg := f.CallerID
+	reg := r.registration(a, f)
 	typed, known := r.Set.TypeOf(a.CallerID)
 	if reg == nil {
 		switch {
@@ -64,7 +95,7 @@ func (r CallerIDs) inputs(_ time.Time, a *Act, f *Facts, _ ruling) map[string]st
 	if t, ok := r.Set.TypeOf(a.CallerID); ok {
 		m["prefix"], m["type"] = t.Prefix, t.Type
 	}
-	if reg := f.CallerID; reg != nil {
+	if reg := r.registration(a, f); reg != nil {
 		m["registered"], m["registered_trunk"], m["voice"], m["sms"] = "yes", reg.Trunk, strconv.FormatBool(reg.Voice), strconv.FormatBool(reg.SMS)
 		if reg.DailyCap > 0 {
 			m["used"], m["daily_cap"] = strconv.Itoa(reg.UsedToday), strconv.Itoa(reg.DailyCap)

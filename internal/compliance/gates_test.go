@@ -328,6 +328,21 @@ func TestCallerIDs(t *testing.T) {
 			r.DailyCap, r.UsedToday, r.Resets = 100, 100, at(t, workday)
 		}), compliance.Allow, "", "", ""},
 	})
+	// The configuration registers too, for its trunk alone; the registry goes before it.
+	own := func(digits string, voice bool, licence string) compliance.OwnCallerID {
+		return compliance.OwnCallerID{Number: short(t, digits), Trunk: "carrier", Voice: voice, Licence: licence}
+	}
+	configured := rulesOf(t, compliance.Options{CallerIDs: []compliance.OwnCallerID{own("95588", false, ""), own("1069000001", false, ""), own("1069000002", true, ""), own("95012345", false, ""), own("95012346", false, "B2-1")}})
+	try(t, configured, []gateCase{
+		{"configured", none("95588"), compliance.Allow, "", "", ""},
+		{"1069 configured", none("1069000001"), compliance.Refuse, "caller_id", "caller_id_sms_only", ""},
+		{"1069 configured as voice-capable", none("1069000002"), compliance.Allow, "", "", ""},
+		{"1069 configured, for a message", func(a *compliance.Act, f *compliance.Facts) { none("1069000001")(a, f); a.Channel = compliance.SMS }, compliance.Allow, "", "", ""},
+		{"a call centre's without licence", none("95012345"), compliance.Refuse, "caller_id", "caller_id_licence_missing", ""},
+		{"a call centre's with licence", none("95012346"), compliance.Allow, "", "", ""},
+		{"another trunk", func(a *compliance.Act, f *compliance.Facts) { none("95588")(a, f); a.Trunk = "other" }, compliance.Refuse, "caller_id", "caller_id_unregistered", ""},
+		{"the registry goes before", reg(func(_ *compliance.Act, r *compliance.Registration) { r.State = "suspended" }), compliance.Refuse, "caller_id", "caller_id_suspended", ""},
+	})
 	rule := compliance.CallerIDs{Set: shipped(t)}
 	lab := compliance.Act{Channel: compliance.Voice, Lab: true, CallerID: short(t, "1069000001"), Trunk: "lab"}
 	if v := rule.Check(at(t, workday), lab, compliance.Facts{}); v.Reason != "caller_id_sms_only" {

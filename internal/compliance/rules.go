@@ -63,13 +63,15 @@ type Options struct {
 	Basis map[campaign.Purpose]string
 	// Caps are on top of those of the law, and hold in the lab too.
 	Caps []Cap
+	// CallerIDs are those that the configuration registers for its trunks.
+	CallerIDs []OwnCallerID
 }
 
 // New is the complete list of gates in its order. Set holds the law.
 func New(set *Set, o Options) Rules {
 	return Rules{
 		Stop{}, ContactState{}, TaskState{}, DoNotCall{},
-		Consents{Set: set, Basis: o.Basis}, TollFraud{Regions: o.Regions}, CallerIDs{Set: set}, Late{Grace: o.Late},
+		Consents{Set: set, Basis: o.Basis}, TollFraud{Regions: o.Regions}, CallerIDs{Set: set, Own: o.CallerIDs}, Late{Grace: o.Late},
 		Hours{Set: set}, Caps{Set: set, Own: o.Caps}, CoolDown{Set: set}, Abandons{Set: set},
 	}
 }

@@ -304,6 +304,10 @@ func (w *world) ask() {
 // that we try.
 func (w *world) opens(v compliance.Verdict, act *compliance.Act, f *compliance.Facts) {
 	w.out.untils++
+	if !v.Until.After(w.now) {
+		w.out.mistake("until", "%s at %s waits for the past: %s", v.Reason, w.now, v.Until)
+		return
+	}
 	rule := w.named[v.Rule]
 	if rule == nil {
 		rule = w.rules.Named(v.Rule)
