@@ -144,9 +144,6 @@ func (DoNotCall) judge(now time.Time, _ *Act, f *Facts) ruling {
 		r.reason = "do_not_call"
 		r.count++
 	}
-	if r.decision == Allow && f.BlockedBy != "" {
-		return refused("do_not_call")
-	}
 	return r
 }
 
@@ -170,8 +167,6 @@ func (DoNotCall) inputs(_ time.Time, _ *Act, f *Facts, r ruling) map[string]stri
 		if !b.Expires.IsZero() {
 			m["expires"] = stamp(b.Expires)
 		}
-	} else if f.BlockedBy != "" {
-		m["list"] = f.BlockedBy
 	}
 	return m
 }

@@ -73,9 +73,6 @@ type Facts struct {
 	Answered, Abandoned int
 	Contact             ContactFacts
 	Task                TaskFacts
-
-	// BlockedBy is the older form of Blocks: why a list forbids it; empty = none does.
-	BlockedBy string
 }
 
 // Horizon is how far back Facts.Spent reaches. No rule may look further back
