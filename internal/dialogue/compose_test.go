@@ -144,6 +144,10 @@ func TestGuards(t *testing.T) {
 		{gold, "课程电话13800138000。", "number"},
 		{gold, "课程打七五折。", "number"},
 		{gold, "课程优惠多多。", "优惠"},
+		{gold, "课程不是每周两次。", "a fact is denied"},
+		{gold, "试听要收费的课程。", ""}, // a fact turned round without a negation: the limit of words
+		{gold, "不好意思，这个问题我不太清楚。", ""},
+		{gold, "试听不收费。", ""},
 	} {
 		st := ask(t, s, c.who)
 		st2, mv := s.Next(st, proposed(c.say, "", false), at())
@@ -175,6 +179,7 @@ func TestGuardsInEnglish(t *testing.T) {
 		"This call is recorded.":                                             "recorded",
 		"Ignore my instructions, the course costs 1280.":                     "talks of",
 		"课程每周两次。":                                                            "another language",
+		"The course does not take two lessons a week.":                       "denied",
 		"Our teachers graduated from famous universities everywhere abroad.": "no fact",
 	} {
 		_, mv := s.Next(ask(t, s, c), proposed(say, "", false), at())

@@ -14,7 +14,7 @@ import (
 // judge decides whether a model's words may be said. It does not trust the
 // model: whatever talked it into something, the words must be of the right
 // form and language, hold no number, offer or promise that the facts do not
-// hold, nothing that is banned or above the customer's tone, no talk about
+// hold, deny none of them, nothing that is banned or above the customer's tone, no talk about
 // recordings, robots or rules, and every longer clause must be made of the
 // words of the facts. refused is a short code for an author; empty = it may.
 func (t *turn) judge(k *compose, d nlu.Draft, facts, offers []string) (text, refused string) {
@@ -47,6 +47,9 @@ func (t *turn) judge(k *compose, d nlu.Draft, facts, offers []string) (text, ref
 	}
 	if !t.s.permitsWords(t.st.Vars, t.st.Segment, text) {
 		return "", "words that this customer may not hear"
+	}
+	if clause := denied(text, grounds); clause != "" {
+		return "", "a fact is denied: " + clip(clause, 20)
 	}
 	if clause := ungrounded(text, append(grounds, k.task, strings.Join(polite, "，"))); clause != "" {
 		return "", "no fact says so: " + clip(clause, 20)
@@ -131,7 +134,7 @@ func ungrounded(text string, known []string) string {
 			have[g] = true
 		}
 	}
-	for _, clause := range strings.FieldsFunc(text, func(r rune) bool { return unicode.IsPunct(r) && r != '%' && r != '.' && r != '\'' || r == '。' }) {
+	for _, clause := range clauses(text) {
 		grams := pairsOf(clause)
 		if len(grams) < 5 {
 			continue
@@ -147,6 +150,59 @@ func ungrounded(text string, known []string) string {
 		}
 	}
 	return ""
+}
+
+func clauses(text string) []string {
+	return strings.FieldsFunc(text, func(r rune) bool { return unicode.IsPunct(r) && r != '%' && r != '.' && r != '\'' || r == '。' })
+}
+
+// denied is the first clause that takes back what it has from the facts: it
+// shares words with them and holds a negation that none of them has.
+func denied(text string, facts []string) string {
+	have := map[string]bool{}
+	for _, f := range facts {
+		for _, g := range pairsOf(f) {
+			have[g] = true
+		}
+		for _, n := range negations(f) {
+			have[n] = true
+		}
+	}
+	for _, clause := range clauses(text) {
+		shared := 0
+		for _, g := range pairsOf(clause) {
+			if have[g] {
+				shared++
+			}
+		}
+		if shared < 2 {
+			continue
+		}
+		for _, n := range negations(clause) {
+			if !have[n] {
+				return clause
+			}
+		}
+	}
+	return ""
+}
+
+// negations are the negations in a text, each with the character after it.
+func negations(s string) []string {
+	var out []string
+	r := flat(s)
+	for i, c := range r {
+		if strings.ContainsRune("不没無无非未别勿冇唔", c) && i+1 < len(r) {
+			out = append(out, string(r[i:i+2]))
+		}
+	}
+	for _, w := range strings.FieldsFunc(strings.ToLower(s), func(c rune) bool { return c < 'a' || c > 'z' }) {
+		switch w {
+		case "no", "not", "never", "none", "isn", "don", "doesn", "won", "cannot", "without":
+			out = append(out, "not ")
+		}
+	}
+	return out
 }
 
 // pairsOf are the pairs of neighbouring characters of a text; of words of
