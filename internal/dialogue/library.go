@@ -127,6 +127,7 @@ func (l *Library) Compile(file string, src []byte) (*Script, error) {
 		return nil, err
 	}
 	c.bundle(main)
+	c.s.written = writtenIn(root)
 	c.finish()
 	return c.s, nil
 }

@@ -1,6 +1,10 @@
 package dialogue
 
-import "sort"
+import (
+	"maps"
+	"slices"
+	"sort"
+)
 
 // This file lays open what only a prover of paths needs: wordings in their
 // parts with their places, what actions may lack, and which bounds of loops
@@ -148,17 +152,15 @@ type Written struct {
 	Lines   map[string]bool
 }
 
-// Written reads the text once more.
+// Written is what the author has written, parts that he uses included.
 func (s *Script) Written() Written {
+	return Written{Bounds: slices.Clone(s.written.Bounds), Globals: maps.Clone(s.written.Globals), Lines: maps.Clone(s.written.Lines)}
+}
+
+// writtenIn reads it from the tree of a script whose parts have been written
+// out.
+func writtenIn(root *val) Written {
 	w := Written{Globals: map[string]bool{}, Lines: map[string]bool{}}
-	lib, main, err := unbundle("", s.source)
-	if err != nil {
-		return w
-	}
-	root := readYAML(&problems{}, main)
-	if root == nil {
-		return w
-	}
 	for section, into := range map[string]map[string]bool{"globals": w.Globals, "lines": w.Lines} {
 		if v := root.get(section); v != nil {
 			for _, e := range v.keys {
@@ -180,12 +182,7 @@ func (s *Script) Written() Written {
 		}
 		w.Bounds = append(w.Bounds, b)
 	}
-	own := boundsBelow(root, "")
-	if lib != nil {
-		for _, id := range sortedKeys(lib.parts) {
-			own = append(own, boundsBelow(lib.parts[id].root, lib.parts[id].file)...)
-		}
-	}
+	own := boundsBelow(root)
 	sort.SliceStable(own, func(i, j int) bool {
 		a, b := own[i].At, own[j].At
 		return a.File < b.File || a.File == b.File && a.Line < b.Line
@@ -194,7 +191,7 @@ func (s *Script) Written() Written {
 	return w
 }
 
-func boundsBelow(root *val, file string) []Bound {
+func boundsBelow(root *val) []Bound {
 	var out []Bound
 	put := func(what, owner, field string, v *val) {
 		if v == nil || v.kind != kMap {
@@ -203,9 +200,6 @@ func boundsBelow(root *val, file string) []Bound {
 		b := Bound{What: what, Owner: owner, At: v.place(), Owned: v.place()}
 		if x := v.get(field); x != nil && x.kind != kNull {
 			b.At, b.Written = x.place(), true
-		}
-		if b.At.File == "" {
-			b.At.File = file
 		}
 		out = append(out, b)
 	}

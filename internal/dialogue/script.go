@@ -66,7 +66,8 @@ type Script struct {
 	history    bool                // a condition reads the history
 	visits     bool                // a condition reads visits
 
-	source     []byte // with everything that it uses
+	written    Written // bounds, globals and lines that are the author's
+	source     []byte  // with everything that it uses
 	lexicon    *Lexicon
 	segments   []segment
 	ceilings   map[string]Tone // nil: no ceiling

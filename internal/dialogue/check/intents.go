@@ -20,7 +20,7 @@ const (
 	minPhrases = 3
 	// near is the similarity of two examples from which on they are the same
 	// sentence to an understander.
-	near = 0.8
+	near = 0.6
 )
 
 // wish is one expected intent with its phrases and where they stand.

@@ -96,12 +96,9 @@ func large(t testing.TB, n int) *dialogue.Script {
 func TestRow_M8_AThousandNodes(t *testing.T) {
 	sc := large(t, 1000)
 	began := time.Now()
-	r := Run(sc, Options{File: "large.yaml"})
-	took := time.Since(began)
-	began = time.Now()
-	asked := Run(sc, Options{File: "large.yaml", Understander: keyword.New()})
-	t.Logf("%d nodes, %d states, %d ways on: %s; with every phrase understood: %s (GOMAXPROCS %d)", r.Nodes, r.States, r.Edges, took, time.Since(began), runtime.GOMAXPROCS(0))
-	for _, f := range append(r.Findings, asked.Findings...) {
+	r := Run(sc, Options{File: "large.yaml", Understander: keyword.New()})
+	t.Logf("%d nodes, %d states, %d ways on, every phrase understood: %s (GOMAXPROCS %d)", r.Nodes, r.States, r.Edges, time.Since(began), runtime.GOMAXPROCS(0))
+	for _, f := range r.Findings {
 		t.Error(f.Explain())
 	}
 	if r.States < 700 || r.States > 20*r.Nodes {
@@ -112,7 +109,7 @@ func TestRow_M8_AThousandNodes(t *testing.T) {
 // A script that has more combinations than are told apart is still explored:
 // some are judged together, and nothing is said that is not so.
 func TestTooManyCombinationsAreJudgedTogether(t *testing.T) {
-	sc, err := dialogue.Compile("large.yaml", []byte(largeSource(1000, true)))
+	sc, err := dialogue.Compile("large.yaml", []byte(largeSource(400, true)))
 	if err != nil {
 		t.Fatal(err)
 	}

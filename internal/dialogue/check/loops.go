@@ -45,7 +45,7 @@ func (c *checker) unboundedScript(b dialogue.Bound) {
 		text, suggest = "the customer may keep the conversation going for ever: nothing in the script bounds its turns", "add `turns: 30` to `limits:`"
 		path = c.globalLoop("hold_on")
 	case "visits":
-		path, text = c.circle2()
+		path, text = c.circleOf()
 		suggest = "add `visits: 4` to `limits:`"
 	case "objections":
 		if len(c.b.script.Objections) == 0 {
@@ -68,7 +68,7 @@ func (c *checker) unboundedScript(b dialogue.Bound) {
 // first state of an author's node; any when node is empty.
 func (c *checker) first(node string) *state {
 	for _, s := range c.x.states {
-		if n := c.m.nodes[s.node]; n.id == node || node == "" && !n.engine || len(n.id) > len(node) && node != "" && n.id[len(n.id)-len(node):] == node {
+		if n := c.m.nodes[s.node]; n.id == node || node == "" && !n.engine {
 			return s
 		}
 	}
@@ -154,8 +154,8 @@ func (c *checker) modelLoop(node string) []Step {
 	return c.round(s)
 }
 
-// circle2 finds nodes that lead back to each other, and shows one round.
-func (c *checker) circle2() ([]Step, string) {
+// circleOf finds nodes that lead back to each other, and shows one round.
+func (c *checker) circleOf() ([]Step, string) {
 	for _, s := range c.x.states {
 		if c.m.nodes[s.node].engine {
 			continue
@@ -172,7 +172,7 @@ func (c *checker) circle2() ([]Step, string) {
 	return nil, ""
 }
 
-// step is a link with the state that it leaves.
+// hop is a link with the state that it leaves.
 type hop struct {
 	link
 	from *state

@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -226,32 +227,46 @@ func TestRow_M8_MutatedPacksAreRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	total, kinds, packs := 0, map[string]int{}, shipped(t)
-	for _, f := range all {
-		if r := Source(lib, f.Path, text(t, tree(t, f.Source)), Options{}); !r.OK() {
-			t.Fatalf("%s, rewritten, is refused: %v", f.Path, r.Err())
-		}
-		for name, src := range mutants(t, f, packs[f.Path]) {
-			total++
-			kind, _, _ := strings.Cut(name, " ")
-			kinds[kind]++
-			r := Source(lib, f.Path, src, Options{})
-			if r.OK() && kind == "bound" && !hasLoop(packs[f.Path], name) {
-				kinds["bounds of loops that the pack has not"]++
-				continue
-			}
-			if r.OK() {
-				t.Errorf("%s without %s passes", f.Path, name)
-				continue
-			}
-			if want := map[string][]Rule{"disclosure": {Disclosure, Unreachable, Syntax}, "exit": {Exit}, "bound": {Loop}}[kind]; !slices.ContainsFunc(r.Findings, func(f Finding) bool { return slices.Contains(want, f.Rule) }) {
-				t.Errorf("%s without %s is refused for another reason: %v", f.Path, name, r.Err())
-			}
-		}
+	kinds, packs := map[string]int{}, shipped(t)
+	var mu sync.Mutex
+	count := func(kind string) {
+		mu.Lock()
+		defer mu.Unlock()
+		kinds[kind]++
 	}
-	t.Logf("%d packs, %d mutants, all refused: %v", len(all), total, kinds)
+	var wg sync.WaitGroup
+	for _, f := range all {
+		wg.Go(func() { mutate(t, lib, f, packs[f.Path], count) })
+	}
+	wg.Wait()
+	t.Logf("%d packs, %d mutants, all refused: %v", len(all), kinds["disclosure"]+kinds["exit"]+kinds["bound"], kinds)
 	if kinds["disclosure"] < 2*len(all) || kinds["bound"] < 3*len(all) || kinds["exit"] < 2 {
 		t.Errorf("too few mutants to prove much: %v", kinds)
+	}
+}
+
+// mutate checks every mutant of one pack.
+func mutate(t *testing.T, lib *dialogue.Library, f scripts.File, sc *dialogue.Script, count func(kind string)) {
+	if r := Source(lib, f.Path, text(t, tree(t, f.Source)), Options{}); !r.OK() {
+		t.Errorf("%s, rewritten, is refused: %v", f.Path, r.Err())
+		return
+	}
+	for name, src := range mutants(t, f, sc) {
+		kind, _, _ := strings.Cut(name, " ")
+		r := Source(lib, f.Path, src, Options{})
+		if r.OK() && kind == "bound" && !hasLoop(sc, name) {
+			count("bounds of loops that the pack has not")
+			continue
+		}
+		count(kind)
+		if r.OK() {
+			t.Errorf("%s without %s passes", f.Path, name)
+			continue
+		}
+		want := map[string][]Rule{"disclosure": {Disclosure, Unreachable, Syntax}, "exit": {Exit}, "bound": {Loop}}[kind]
+		if !slices.ContainsFunc(r.Findings, func(f Finding) bool { return slices.Contains(want, f.Rule) }) {
+			t.Errorf("%s without %s is refused for another reason: %v", f.Path, name, r.Err())
+		}
 	}
 }
 

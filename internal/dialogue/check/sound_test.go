@@ -221,7 +221,7 @@ func TestTheModelCoversTheEngine(t *testing.T) {
 		c := newChecker(sc, Options{File: path})
 		c.run()
 		m := sc.Model()
-		for range 150 {
+		for range 40 {
 			moves += walkCovered(t, c, m, now, 60, r)
 			if t.Failed() {
 				t.Fatal(path)
