@@ -96,6 +96,11 @@ func (m masks) input(in Input, s State) Input {
 		d.Say = maskAlone(m.log, d.Say)
 		in.Draft = &d
 	}
+	if in.Draft != nil {
+		d := *in.Draft
+		d.Say = maskAlone(m.log, d.Say)
+		in.Draft = &d
+	}
 	if in.Line != nil {
 		l := *in.Line
 		if l.Heard != "" {
@@ -118,6 +123,12 @@ func maskIn(base *redact.Masker, text, slot string) string {
 		return ""
 	}
 	return base.Fork().See(redact.Result{Text: text, Final: true, Slot: slot}).Text
+}
+
+// question masks what is to be understood for a provider outside, in the
+// conversation so far.
+func (m masks) question(said string, s State) string {
+	return m.notes.Peek(redact.Result{Side: string(campaign.Them), Text: said, Final: true, Slot: expectsNumber(s.Listen)}).Text
 }
 
 // outcome masks everything of an outcome that may be written down.

@@ -293,6 +293,7 @@ func (q *quiet) mask(m *redact.Masker, s State, slotAt func(time.Duration) strin
 			open[u.side] = nil
 		}
 		switch {
+		case seen.Open != (redact.Span{}) && notice(s, u): // our own hotline
 		case seen.Open != (redact.Span{}):
 			open[u.side] = append(open[u.side], func() { q.silence(u, seen.Open) })
 		case strings.IndexFunc(u.text, unicode.IsLetter) >= 0 && len([]rune(u.text)) > 6:
@@ -309,8 +310,12 @@ func (q *quiet) mask(m *redact.Masker, s State, slotAt func(time.Duration) strin
 // ownNumber reports a number in our notice that is no person's: the notice is
 // evidence, and may name our own hotline.
 func ownNumber(s State, u spoken, k redact.Mask) bool {
+	return notice(s, u) && (k.Kind == "number" || k.Kind == "code")
+}
+
+func notice(s State, u spoken) bool {
 	d := s.Outcome.Disclosure
-	return d != nil && u.side == campaign.Us && u.text == d.Text && (k.Kind == "number" || k.Kind == "code")
+	return d != nil && u.side == campaign.Us && u.text == d.Text
 }
 
 // conversation is everything that was said, in order.

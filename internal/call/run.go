@@ -305,6 +305,7 @@ func (c *call) do(e Effect) {
 	case Understand:
 		q := c.plan.Script.Question(c.state.Dialogue, e.Text)
 		q.Tenant = c.plan.Attempt.Tenant // models belong to a tenant's script version
+		q.Masked = c.masks.question(e.Text, c.state)
 		c.background(func() { c.understand(e.ID, q) })
 	case Words:
 		c.compose(e)

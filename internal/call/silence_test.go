@@ -1,6 +1,7 @@
 package call
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
@@ -234,4 +235,28 @@ func TestASlotMasksFromItsFirstDigit(t *testing.T) {
 	if in.Result.Text != "***" {
 		t.Errorf("the log sees %q", in.Result.Text)
 	}
+}
+
+// A provider outside is told what a sink may see, in the conversation so far;
+// who understands in the house hears what was said.
+func TestWhatLeavesTheHouseToBeUnderstoodIsMasked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLab(t, "tells", callee.Script{Ring: time.Second, Steps: []callee.Step{listen(), say("方便，我的手机是13812345678"), listen(), pause(time.Second), {Hangup: true}}})
+		asked := &asking{Understander: l.deps.Understander}
+		l.deps.Understander = asked
+		l.run(t)
+		if len(asked.all) == 0 || !strings.Contains(asked.all[0].Said, "13812345678") || asked.all[0].Masked != "方便，我的手机是***********" {
+			t.Errorf("%+v", asked.all)
+		}
+	})
+}
+
+type asking struct {
+	nlu.Understander
+	all []nlu.Question
+}
+
+func (a *asking) Understand(ctx context.Context, q nlu.Question) (nlu.Answer, error) {
+	a.all = append(a.all, q)
+	return a.Understander.Understand(ctx, q)
 }

@@ -300,6 +300,8 @@ func (s *State) act(a dialogue.Action) {
 		o.Tickets = append(o.Tickets[:len(o.Tickets):len(o.Tickets)], campaign.Ticket{Kind: a.Value, Words: a.Data["words"]})
 	case "unlock":
 		o.Unlocks = appendOnce(o.Unlocks, a.Value)
+	case "sms":
+		o.SMS = appendOnce(o.SMS, a.Value)
 	case "callback":
 		o.CallbackAt = a.At
 	case "grade":

@@ -48,11 +48,14 @@ type Turn struct {
 
 // Question is everything that may help to understand one thing said.
 type Question struct {
-	Tenant   string
-	Script   string // script ID
-	Version  string // script version (sha256), selects the trained model
-	Node     string
-	Said     string
+	Tenant  string
+	Script  string // script ID
+	Version string // script version (sha256), selects the trained model
+	Node    string
+	Said    string
+	// Masked is Said without persons' numbers: all that a provider outside may
+	// see of it. Empty: nobody masked it, and Said holds nothing of a person.
+	Masked   string
 	Language speech.Language
 	Expect   []Expectation
 	Slots    []SlotSpec

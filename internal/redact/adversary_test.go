@@ -468,6 +468,14 @@ func TestRow_S13_KindsOfNumbers(t *testing.T) {
 			t.Errorf("%q: %q, want %q", c.them, got.Text, c.want)
 		}
 	}
+	for text, want := range map[string]string{
+		"2023 1001 你记一下 123456":       "2023 1001 你记一下 123456",
+		"6222 0212 你记一下 3456 7890 123": "**** **** 你记一下 **** **** ***",
+	} {
+		if got := New().See(Result{Text: text, Final: true, Slot: "order"}).Text; got != want {
+			t.Errorf("in an order slot %q is %q", text, got)
+		}
+	}
 	for _, bad := range []string{"", "/[/", "/a*/"} {
 		if Check(bad) == nil {
 			t.Errorf("%q is a pattern", bad)

@@ -83,6 +83,17 @@ func New(patterns ...string) *Masker {
 // Fork makes a Masker for another call with the same words.
 func (m *Masker) Fork() *Masker { return &Masker{lex: m.lex, sides: map[string]*side{}} }
 
+// Peek masks a result as if it came now, and remembers nothing of it.
+func (m *Masker) Peek(r Result) Seen {
+	c := &Masker{lex: m.lex, sides: make(map[string]*side, len(m.sides)), trail: m.trail}
+	for name, s := range m.sides {
+		now := *s
+		now.scratch = nil
+		c.sides[name] = &now
+	}
+	return c.See(r)
+}
+
 func (m *Masker) side(name string) *side {
 	s := m.sides[name]
 	if s == nil {
@@ -121,6 +132,9 @@ func (m *Masker) See(r Result) Seen {
 	s.scratch = toks
 	asked := m.askedBy(r.Side) || r.Slot != "" && r.Slot != "order"
 	runs := m.matched(r.Text, toks, m.runs(toks, s))
+	if r.Slot == "order" {
+		ordered(runs)
+	}
 	out := Seen{Call: r.Call, Side: r.Side, Final: r.Final}
 	var b strings.Builder
 	pos, cut := 0, len(r.Text)
@@ -167,6 +181,23 @@ func (m *Masker) See(r Result) Seen {
 		m.forgetAsking(r.Side, runs)
 	}
 	return out
+}
+
+// ordered lets groups of digits be parts of the order number that is expected,
+// unless they parse as a card or an ID together.
+func ordered(runs []run) {
+	all := ""
+	for _, u := range runs {
+		if u.gathered {
+			all += u.digits
+		}
+	}
+	if parsesAsPerson(all) {
+		return
+	}
+	for i := range runs {
+		runs[i].gathered = false
+	}
 }
 
 // stars writes a token of a masked run: digits and misheard characters as
