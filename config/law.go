@@ -29,6 +29,9 @@ type Compliance struct {
 	Drafts []string `yaml:"drafts"`
 	// LegalBasis is stated for a purpose whose task states none.
 	LegalBasis map[compliance.Purpose]string `yaml:"legal_basis"`
+	// SMSCallerID is what text messages are sent from: E.164, or a short number. It has to be registered for the trunk "sms"; without one
+	// no text message is allowed but to lab extensions.
+	SMSCallerID string `yaml:"sms_caller_id"`
 	// Caps are on top of those of the law. They hold for every jurisdiction.
 	Caps []Cap `yaml:"caps"`
 }
@@ -61,6 +64,9 @@ func (c Compliance) check(k *checker) {
 	for p, b := range c.LegalBasis {
 		k.must(slices.Contains(compliance.Bases(), b), "compliance.legal_basis", "a purpose of scripts and one of "+strings.Join(compliance.Bases(), ", "))
 		k.must(slices.Contains(compliance.Purposes(), p), "compliance.legal_basis", "marketing, collections, service, fraud or health")
+	}
+	if _, err := ParseCallerID(c.SMSCallerID); c.SMSCallerID != "" && err != nil {
+		k.bad("compliance.sms_caller_id", "%v", err)
 	}
 	if _, err := c.OwnCaps(); err != nil {
 		k.bad("compliance.caps", "%v", err)

@@ -80,7 +80,13 @@ func situation(tx *gorm.DB, sub subject, f *compliance.Facts) error {
 			return missing(err, "contact")
 		}
 		f.Contact = c.facts()
+		f.Contact.Live = f.Contact.State == campaign.Claimed
 	}
+	return taskSituation(tx, sub, f)
+}
+
+// taskSituation adds the state of the task alone: a message may follow a contact that is done.
+func taskSituation(tx *gorm.DB, sub subject, f *compliance.Facts) error {
 	if sub.task != (binID{}) {
 		var t taskRow
 		if err := tx.Where("tenant_id = ? AND id = ?", sub.tenant, sub.task).Take(&t).Error; err != nil {

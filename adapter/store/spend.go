@@ -169,7 +169,7 @@ func (s *Store) Spend(ctx context.Context, id uuid.UUID, act compliance.Act, jud
 	err = s.write(ctx, seen, func(tx *gorm.DB) error {
 		_, err := s.consume(tx, spending{
 			id: binID(id), subject: sub, act: act, judge: judge, now: now, path: string(act.Path), purpose: string(act.Purpose), done: spent,
-			situation: func(f *compliance.Facts) error { return situation(tx, sub, f) },
+			situation: func(f *compliance.Facts) error { return taskSituation(tx, sub, f) },
 		})
 		if err != nil {
 			return err
@@ -180,6 +180,11 @@ func (s *Store) Spend(ctx context.Context, id uuid.UUID, act compliance.Act, jud
 		return nil
 	}
 	return err
+}
+
+// Tell queues messages for the outbox; one whose ID is there already is not told twice.
+func (s *Store) Tell(ctx context.Context, tenant string, msgs []scheduler.Message) error {
+	return s.write(ctx, nil, func(tx *gorm.DB) error { return s.enqueue(tx, tenant, msgs) })
 }
 
 // refund takes back what a placed attempt consumed and writes into the ledger that its permit was not used.

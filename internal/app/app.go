@@ -175,7 +175,13 @@ func (a *App) wire() error {
 	if err != nil {
 		return err
 	}
-	a.outbox = outbox.New(outbox.Config{Owner: a.cfg.Controller.ID}, a.store.Outbox(), sender, a.log)
+	desk := &texts{Sender: sender, store: a.store, rules: func() compliance.Rules { return a.rules }, dests: names, log: a.log}
+	if c := a.cfg.Compliance.SMSCallerID; c != "" {
+		if desk.caller, err = config.ParseCallerID(c); err != nil {
+			return err
+		}
+	}
+	a.outbox = outbox.New(outbox.Config{Owner: a.cfg.Controller.ID}, a.store.Outbox(), desk, a.log)
 	d := a.cfg.Dialling
 	a.scheduler = scheduler.New(scheduler.Config{
 		Owner: a.cfg.Controller.ID, Concurrency: d.Concurrency, CPS: pacing.CPS{Rate: d.CPS, Burst: max(1, int(d.CPS))},

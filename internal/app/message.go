@@ -75,7 +75,7 @@ func messages(tenant string, destinations []string) func(campaign.Attempt, campa
 				tell(u.Event, body)
 			}
 		}
-		return out
+		return append(out, wishes(e, a, o)...)
 	}
 }
 

@@ -266,7 +266,9 @@ type Outcome struct {
 	Tickets    []Ticket
 	// Unlocks are what the script verified and asks to be unlocked, each once.
 	// They leave in the transaction that writes the outcome, or never.
-	Unlocks    []string
+	Unlocks []string
+	// SMS are the templates of text messages that the script asks for, each once.
+	SMS        []string
 	CallbackAt time.Time // the contact asked for it; zero = no
 	// NextTry is when the contact is due again; zero = this was the last.
 	NextTry time.Time

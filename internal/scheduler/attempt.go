@@ -92,6 +92,7 @@ func (s *Scheduler) gates(ctx context.Context, a campaign.Attempt, act complianc
 		s.postpone(ctx, a, s.later(a), "gate_unavailable")
 		return false
 	}
+	facts.Contact.Live = false // that is this attempt
 	j := judge(now, facts)
 	if j.Decision != compliance.Allow {
 		s.refused(ctx, a, j.Verdict)
