@@ -91,7 +91,7 @@ func TestRow_M1_SumOfReasonsIsContacts(t *testing.T) {
 			t.Fatalf("%s: %v", now, tally)
 		}
 		// The explanation in full says the same, for a sample of them.
-		for i := ticks % 100; i < contacts; i += 100 {
+		for i := ticks % 400; i < contacts; i += 400 {
 			one := compliance.Tally{}
 			one.Add(rs.Explain(now, c.acts[i], c.facts[i])...)
 			q := rs.Quick(now, &c.acts[i], &c.facts[i])

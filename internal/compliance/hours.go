@@ -158,7 +158,7 @@ func nextOpen(now time.Time, tables []timetable, zs []*time.Location) time.Time 
 // if there is none before last.
 func (tt timetable) next(t time.Time, z *time.Location, last time.Time) time.Time {
 	for !t.After(last) {
-		day, sec, end := wall(t, z)
+		day, sec := wall(t, z)
 		spans, _ := tt.day(day)
 		step := 86400 - sec // to midnight
 		for _, s := range spans {
@@ -172,7 +172,7 @@ func (tt timetable) next(t time.Time, z *time.Location, last time.Time) time.Tim
 			break
 		}
 		next := time.Unix(t.Unix()+step, 0)
-		if !end.IsZero() && !next.Before(end) { // the clock is changed before
+		if end := changes(t, z); !end.IsZero() && !next.Before(end) { // the clock is set before
 			next = end
 		}
 		t = next

@@ -55,6 +55,7 @@ type question struct {
 	blocks   []compliance.Block
 	consents []compliance.Consent
 	stopped  bool
+	applies  []string
 }
 
 // answer is empty when nothing forbids it.
@@ -113,16 +114,23 @@ func (q *question) consented() bool {
 
 // laws that apply: that of the number and that of the task.
 func (q *question) laws() []string {
-	byRegion := map[string]string{"CN": "CN", "US": "US", "GB": "UK", "FR": "FR", "DE": "EU", "PT": "EU"}
-	law := byRegion[q.region]
-	if law == "" {
-		law = "strictest"
+	if q.applies != nil {
+		return q.applies
 	}
-	out := []string{law}
+	law := "strictest"
+	switch q.region {
+	case "CN", "US", "FR":
+		law = q.region
+	case "GB":
+		law = "UK"
+	case "DE", "PT":
+		law = "EU"
+	}
+	q.applies = []string{law}
 	if q.stated != "" && q.stated != law {
-		out = append(out, q.stated)
+		q.applies = append(q.applies, q.stated)
 	}
-	return out
+	return q.applies
 }
 
 func (q *question) daytime() bool {

@@ -82,20 +82,24 @@ func (z *zones) candidates(a *Act, f *Facts, buf []*time.Location) ([]*time.Loca
 }
 
 // wall is the reading of a wall clock: days since 1970-01-01 and seconds since
-// midnight, and the instant at which the offset changes next (zero = never).
-func wall(t time.Time, z *time.Location) (day, sec int64, end time.Time) {
-	l := t.In(z)
-	_, off := l.Zone()
+// midnight.
+func wall(t time.Time, z *time.Location) (day, sec int64) {
+	_, off := t.In(z).Zone()
 	w := t.Unix() + int64(off)
 	day = floorDiv(w, 86400)
-	_, end = l.ZoneBounds()
-	return day, w - day*86400, end
+	return day, w - day*86400
+}
+
+// changes is the instant after t at which the wall clock is set; zero = never.
+func changes(t time.Time, z *time.Location) time.Time {
+	_, end := t.In(z).ZoneBounds()
+	return end
 }
 
 // localDay is the calendar day, as days since 1970-01-01.
 func localDay(t time.Time, z *time.Location) int64 {
-	_, off := t.In(z).Zone()
-	return floorDiv(t.Unix()+int64(off), 86400)
+	day, _ := wall(t, z)
+	return day
 }
 
 // dayEnds is the first instant after t at which the zone's calendar shows a
@@ -103,7 +107,8 @@ func localDay(t time.Time, z *time.Location) int64 {
 func dayEnds(t time.Time, z *time.Location) time.Time {
 	day := localDay(t, z)
 	for range 8 {
-		_, sec, end := wall(t, z)
+		_, sec := wall(t, z)
+		end := changes(t, z)
 		next := time.Unix(t.Unix()+86400-sec, 0)
 		if end.IsZero() || next.Before(end) {
 			return next
