@@ -46,6 +46,22 @@ type recordingView struct {
 	DurationMS  int64     `json:"duration_ms"`
 	Channels    int       `json:"channels"`
 	Incomplete  string    `json:"incomplete,omitempty"`
+	// Withheld says why nobody may hear it.
+	Withheld string             `json:"withheld,omitempty"`
+	Silenced []campaign.Silence `json:"silenced,omitempty"`
+	// Notice is whether the AI notice was found in the audio: unchecked, proven,
+	// missing; NoticeDetail is where, and how sure.
+	Notice       campaign.Label `json:"notice,omitempty"`
+	NoticeDetail string         `json:"notice_detail,omitempty"`
+}
+
+func viewRecording(r campaign.Recording) recordingView {
+	v := recordingView{RecordingID: r.ID, URL: "/api/v1/recordings/" + r.ID.String(), SHA256: r.SHA256, Bytes: r.Bytes, DurationMS: r.Duration.Milliseconds(),
+		Channels: r.Channels, Incomplete: r.Incomplete, Withheld: r.Withheld, Silenced: r.Silenced, Notice: r.Label}
+	if r.Label != campaign.LabelUnchecked { // until then it is what to look for
+		v.NoticeDetail = r.LabelDetail
+	}
+	return v
 }
 
 func viewAttempt(a AttemptView, turns bool) attemptView {
@@ -59,8 +75,7 @@ func viewAttempt(a AttemptView, turns bool) attemptView {
 	v.StartedAt, v.AnsweredAt, v.EndedAt = stamp(o.StartedAt), stamp(o.AnsweredAt), stamp(o.EndedAt)
 	v.AMD, v.Grade, v.Tags, v.Slots, v.Disclosure, v.Degraded = o.AMD, o.Grade, o.Tags, o.Slots, o.Disclosure, o.Degraded
 	for _, r := range o.Recordings {
-		v.Recordings = append(v.Recordings, recordingView{RecordingID: r.ID, URL: "/api/v1/recordings/" + r.ID.String(), SHA256: r.SHA256,
-			Bytes: r.Bytes, DurationMS: r.Duration.Milliseconds(), Channels: r.Channels, Incomplete: r.Incomplete})
+		v.Recordings = append(v.Recordings, viewRecording(r))
 	}
 	if turns {
 		v.Turns = o.Turns
@@ -135,6 +150,10 @@ func (s *Server) getRecording(c *gin.Context) {
 	rec, err := s.deps.Store.Recording(c.Request.Context(), tenant(c), id)
 	if err != nil {
 		s.fail(c, err)
+		return
+	}
+	if rec.Withheld != "" {
+		s.fail(c, problem(http.StatusNotFound, "recording is withheld", rec.Withheld))
 		return
 	}
 	if s.deps.Archive == nil {
