@@ -45,6 +45,8 @@ type house struct {
 	logs   *buffer
 	stop   func()
 	sights *sights
+	// ears replaces the recognizer of the configuration; nil = it is used.
+	ears func(url string) speech.Recognizer
 }
 
 // toneVoice speaks the tone alphabet, so that what the phone and the recording
@@ -106,6 +108,14 @@ func labConfig(t *testing.T, p config.PBX, dialect, dsn, asrURL, hook string) co
 // newHouse starts a controller on the exchange p.
 func newHouse(t *testing.T, p config.PBX, dialect string, change ...func(*config.Config)) *house {
 	t.Helper()
+	h := buildHouse(t, p, dialect, change...)
+	h.start()
+	return h
+}
+
+// buildHouse is a house that is not started yet.
+func buildHouse(t *testing.T, p config.PBX, dialect string, change ...func(*config.Config)) *house {
+	t.Helper()
 	h := &house{t: t, asr: asr.New(asr.Config{Logger: slog.New(slog.DiscardHandler)}), voice: toneVoice(), hooks: newReceiver(t), logs: &buffer{}, sights: &sights{}}
 	url, stopASR, err := h.asr.Start("127.0.0.1:0")
 	if err != nil {
@@ -120,7 +130,6 @@ func newHouse(t *testing.T, p config.PBX, dialect string, change ...func(*config
 	for _, f := range change {
 		f(&h.cfg)
 	}
-	h.start()
 	return h
 }
 
@@ -128,7 +137,11 @@ func newHouse(t *testing.T, p config.PBX, dialect string, change ...func(*config
 func (h *house) start() {
 	h.t.Helper()
 	log := slog.New(slog.NewTextHandler(h.logs, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	a, err := New(h.t.Context(), Options{Config: h.cfg, Log: log, Synthesizer: h.voice, Watch: h.sights.saw})
+	var ears speech.Recognizer
+	if h.ears != nil {
+		ears = h.ears(h.cfg.Speech.Recognizers[0].URL)
+	}
+	a, err := New(h.t.Context(), Options{Config: h.cfg, Recognizer: ears, Log: log, Synthesizer: h.voice, Watch: h.sights.saw})
 	if err != nil {
 		h.t.Fatal(err)
 	}
