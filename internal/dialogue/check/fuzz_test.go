@@ -23,7 +23,10 @@ func FuzzCheck(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	for _, file := range files {
+	for i, file := range files {
+		if i%8 > 0 { // they differ in a line
+			continue
+		}
 		src, err := os.ReadFile(file)
 		if err != nil {
 			f.Fatal(err)
