@@ -181,3 +181,42 @@ func ParseCap(id, subject, per string, atMost int, counts string, channels []Cha
 	k.must(isName(id, 32), "cap.id", "1 to 32 letters, digits, dash and underscore")
 	return c, k.err()
 }
+
+func (c capFile) rule(k *lawChecker, at string, sourced bool) Cap {
+	out := Cap{ID: c.ID, Source: c.Source, Subject: c.Subject, Channels: c.Channels, Purposes: c.Purposes, Counts: c.Counts, AtMost: c.AtMost}
+	if sourced {
+		k.source(c.Source, at)
+	}
+	if out.Counts == "" {
+		out.Counts = CountAll
+	}
+	k.must(c.Subject == SubjectPerson || c.Subject == SubjectNumber || c.Subject == SubjectContact, at+".subject", "person, number or contact")
+	k.must(out.Counts == CountAll || out.Counts == CountAnswered || out.Counts == CountEffective, at+".counts", "all, answered or effective")
+	k.must(c.AtMost >= 1 && c.AtMost <= 1000, at+".at_most", "1 to 1000")
+	k.channels(c.Channels, at+".channels")
+	k.purposes(c.Purposes, at+".purposes")
+	switch c.Per {
+	case "day":
+		out.Day = true
+	case "life":
+		out.Life = true
+		k.must(out.Counts == CountAll && len(c.Channels) == 0 && len(c.Purposes) == 0, at+".per", "life counts everything: without counts, channels and purposes")
+	default:
+		d, ok := span(c.Per)
+		k.must(ok && d >= time.Minute && d <= Horizon, at+".per", "day (on the person's calendar), life, or a span such as 24h or 7d, at most 31d")
+		out.Within = d
+	}
+	return out
+}
+
+func (k *lawChecker) purposes(ps []Purpose, key string) {
+	for _, p := range ps {
+		k.must(slices.Contains(purposes, p), key, "marketing, collections, service, fraud or health")
+	}
+}
+
+func (k *lawChecker) channels(cs []Channel, key string) {
+	for _, c := range cs {
+		k.must(c == Voice || c == SMS, key, "voice or sms")
+	}
+}
