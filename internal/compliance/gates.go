@@ -84,7 +84,7 @@ func (TaskState) judge(now time.Time, a *Act, f *Facts) ruling {
 		return refused("task_done")
 	case !t.ClosesAt.IsZero() && !now.Before(t.ClosesAt):
 		return refused("task_closed")
-	case t.MaxTries > 0 && a.Try > t.MaxTries:
+	case t.MaxTries > 0 && a.Try > t.MaxTries && a.Path != PathCallback && a.Path != PathManual: // those were asked for
 		return refused("tries_used")
 	case t.State == campaign.TaskPaused:
 		return waiting("task_paused", time.Time{})

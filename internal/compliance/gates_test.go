@@ -139,6 +139,7 @@ func TestStatesAndStop(t *testing.T) {
 		{"task not open", func(_ *compliance.Act, f *compliance.Facts) { f.Task.OpensAt = at(t, "2026-04-01T00:00:00Z") }, compliance.Wait, "task", "task_not_open", "2026-04-01T00:00:00Z"},
 		{"task closed", func(_ *compliance.Act, f *compliance.Facts) { f.Task.ClosesAt = at(t, workday) }, compliance.Refuse, "task", "task_closed", ""},
 		{"tries used", func(a *compliance.Act, _ *compliance.Facts) { a.Try = 4 }, compliance.Refuse, "task", "tries_used", ""},
+		{"tries used, but asked to call back", func(a *compliance.Act, _ *compliance.Facts) { a.Try, a.Path = 4, compliance.PathCallback }, compliance.Allow, "", "", ""},
 		{"late", func(a *compliance.Act, _ *compliance.Facts) { a.DueAt = at(t, "2026-03-03T10:14:59+08:00") }, compliance.Refuse, "late", "call_time_missed", ""},
 	})
 }
