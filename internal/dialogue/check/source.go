@@ -49,7 +49,7 @@ func withoutNotice(lib *dialogue.Library, file string, src []byte) []Step {
 	if i := strings.Index(string(src), "\n--- # ringmaster-bundle: "); i >= 0 {
 		end = i
 	}
-	whole := string(src[:end]) + "\ndisclosure: {say: {cmn: 我是智能语音助手，本次通话将会录音。, yue: 智能语音助手，录音, hak: 智能语音助手，录音, ug: 智能语音助手，录音, en: automated, recorded}}\n" + string(src[end:])
+	whole := string(src[:end]) + "\ndisclosure: {say: {cmn: 录音, yue: 录音, hak: 录音, ug: 录音, en: recorded}}\n" + string(src[end:])
 	sc, err := lib.Compile(file, []byte(whole))
 	if err != nil {
 		return nil
