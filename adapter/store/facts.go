@@ -60,15 +60,10 @@ func (s *Store) glance(tx *gorm.DB, sub subject, act compliance.Act, now time.Ti
 		return compliance.Facts{}, tx.Error
 	}
 	defer tx.Rollback()
-	f, err := s.facts(tx, sub, act, now)
+	f, _, err := s.facts(tx, sub, act, now, false)
 	if err != nil {
 		return f, err
 	}
-	lives, err := lifeOf(tx, sub)
-	if err != nil {
-		return f, err
-	}
-	f.LifePerson, f.LifeNumber, f.LifeContact = lives[kindPerson], lives[kindNumber], lives[kindContact]
 	return f, situation(tx, sub, &f)
 }
 
@@ -109,53 +104,70 @@ func (r taskRow) facts() (compliance.TaskFacts, error) {
 	return compliance.TaskFacts{State: t.State, Reason: r.PausedReason, MaxTries: t.Retry.MaxTries}, err
 }
 
-// facts reads what rules judge by, but for what the caller has read already: lives, contact, task.
-func (s *Store) facts(tx *gorm.DB, sub subject, act compliance.Act, now time.Time) (compliance.Facts, error) {
-	var f compliance.Facts
-	var err error
-	if sub.person != (binID{}) {
-		var zone []string
-		if err = tx.Raw("SELECT zone FROM person WHERE tenant_id = ? AND id = ?", sub.tenant, sub.person).Scan(&zone).Error; err != nil {
-			return f, err
-		}
-		if len(zone) == 0 {
-			return f, missing(gorm.ErrRecordNotFound, "person")
-		}
-		f.Zone = zone[0]
-	}
-	if f.Stopped, err = stopped(tx, sub.tenant); err != nil {
-		return f, err
+// facts reads what rules judge by, but for the states of contact and task; caller is the registry's row of the caller ID, which is locked
+// where its uses are counted and lock says so.
+func (s *Store) facts(tx *gorm.DB, sub subject, act compliance.Act, now time.Time, lock bool) (f compliance.Facts, caller binID, err error) {
+	if err = circumstances(tx, sub, &f); err != nil {
+		return f, caller, err
 	}
 	if f.Blocks, err = blocks(tx, sub, now); err != nil {
-		return f, err
+		return f, caller, err
 	}
 	if f.Consents, err = consents(tx, sub); err != nil {
-		return f, err
+		return f, caller, err
 	}
 	if f.Spent, err = spent(tx, sub, now); err != nil {
-		return f, err
+		return f, caller, err
 	}
-	if f.CallerID, _, err = s.registration(tx, sub.tenant, act, now); err != nil {
-		return f, err
+	if f.CallerID, caller, err = s.registration(tx, sub.tenant, act, now, lock); err != nil {
+		return f, caller, err
 	}
 	f.Answered, f.Abandoned, err = abandons(tx, sub, act, now)
-	return f, err
+	return f, caller, err
 }
 
-// stopped is the stop button in force, that of all tenants first.
-func stopped(tx *gorm.DB, tenant string) (string, error) {
-	var rows []struct{ TenantID, Reason string }
-	if err := tx.Raw("SELECT tenant_id, reason FROM stop WHERE tenant_id IN ? AND released_at IS NULL", []string{"", tenant}).Scan(&rows).Error; err != nil {
-		return "", err
+// circumstances are the person's zone, the stop buttons that are pressed and how many acts there ever were, in one round trip.
+func circumstances(tx *gorm.DB, sub subject, f *compliance.Facts) error {
+	parts := []string{"SELECT 'stop' AS what, reason AS words, CASE WHEN tenant_id = '' THEN 1 ELSE 0 END AS n FROM stop WHERE tenant_id IN (?, '') AND released_at IS NULL"}
+	args := []any{sub.tenant}
+	if sub.person != (binID{}) {
+		parts = append(parts, "SELECT 'zone', zone, 0 FROM person WHERE tenant_id = ? AND id = ?")
+		args = append(args, sub.tenant, sub.person)
 	}
-	why := ""
+	for _, b := range sub.budgets() {
+		parts = append(parts, "SELECT kind, '', life FROM budget WHERE tenant_id = ? AND kind = ? AND subject = ?")
+		args = append(args, b.TenantID, b.Kind, b.Subject)
+	}
+	var rows []struct {
+		What, Words string
+		N           int
+	}
+	if err := tx.Raw(strings.Join(parts, " UNION ALL "), args...).Scan(&rows).Error; err != nil {
+		return err
+	}
+	known := sub.person == (binID{})
 	for _, r := range rows {
-		if r.TenantID == "" {
-			return "all: " + r.Reason, nil
+		switch r.What {
+		case "zone":
+			f.Zone, known = r.Words, true
+		case kindPerson:
+			f.LifePerson = r.N
+		case kindNumber:
+			f.LifeNumber = r.N
+		case kindContact:
+			f.LifeContact = r.N
+		case "stop":
+			if r.N == 1 {
+				f.Stopped = "all: " + r.Words
+			} else if f.Stopped == "" {
+				f.Stopped = "tenant: " + r.Words
+			}
 		}
-		why = "tenant: " + r.Reason
 	}
-	return why, nil
+	if !known {
+		return missing(gorm.ErrRecordNotFound, "person")
+	}
+	return nil
 }
 
 // blocks are the do-not-call entries in force, system's before tenant's before task's.
@@ -261,31 +273,9 @@ func spent(tx *gorm.DB, sub subject, now time.Time) ([]compliance.Spent, error) 
 	return out, nil
 }
 
-// lifeOf reads how many acts were ever consumed, by kind of subject.
-func lifeOf(tx *gorm.DB, sub subject) (map[string]int, error) {
-	var parts []string
-	args := []any{sub.tenant}
-	for _, b := range sub.budgets() {
-		parts = append(parts, "(kind = ? AND subject = ?)")
-		args = append(args, b.Kind, b.Subject)
-	}
-	out := map[string]int{}
-	if len(parts) == 0 {
-		return out, nil
-	}
-	var rows []budgetRow
-	if err := tx.Raw("SELECT kind, life FROM budget WHERE tenant_id = ? AND ("+strings.Join(parts, " OR ")+")", args...).Scan(&rows).Error; err != nil {
-		return nil, err
-	}
-	for _, r := range rows {
-		out[r.Kind] = r.Life
-	}
-	return out, nil
-}
-
 // registration is what the registry says of the caller ID on its trunk; nil when it is not there. used is over any 24 hours, by hours
 // of the clock, so that no day of any zone has more than the cap.
-func (s *Store) registration(tx *gorm.DB, tenant string, act compliance.Act, now time.Time) (*compliance.Registration, binID, error) {
+func (s *Store) registration(tx *gorm.DB, tenant string, act compliance.Act, now time.Time, lock bool) (*compliance.Registration, binID, error) {
 	if act.CallerID.IsZero() {
 		return nil, binID{}, nil
 	}
@@ -304,6 +294,11 @@ func (s *Store) registration(tx *gorm.DB, tenant string, act compliance.Act, now
 	reg := &compliance.Registration{Voice: r.Voice, SMS: r.SMS, Type: r.Type, Licence: r.Licence, Trunk: r.TrunkID, Region: r.Region, State: r.State, DailyCap: r.DailyCap}
 	if r.DailyCap <= 0 {
 		return reg, r.ID, nil
+	}
+	if lock {
+		if err := locked(tx.Table("caller_id").Select("id")).Where("tenant_id = ? AND id = ?", tenant, r.ID).Take(&struct{ ID binID }{}).Error; err != nil {
+			return nil, binID{}, err
+		}
 	}
 	var use []callerUseRow
 	if err := tx.Where("tenant_id = ? AND caller_id = ? AND hour > ?", tenant, r.ID, hourOf(now)-24).Order("hour").Find(&use).Error; err != nil {

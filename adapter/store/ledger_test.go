@@ -316,7 +316,6 @@ func TestALongLedgerStreams(t *testing.T) {
 		if err := s.w.CreateInBatches(rows, 200).Error; err != nil {
 			t.Fatal(err)
 		}
-		rows = nil
 		if err := s.Seal(t.Context(), "acme"); err != nil {
 			t.Fatal(err)
 		}

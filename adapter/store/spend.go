@@ -50,34 +50,26 @@ func (sub subject) budgets() []budgetRow {
 }
 
 // lockBudgets locks the rows of contact, number and person, makes those that are missing, and counts one act in each; a judge that does
-// not allow rolls that back. It returns the lives before.
-func lockBudgets(tx *gorm.DB, sub subject, now time.Time) (map[string]int, error) {
+// not allow rolls that back.
+func lockBudgets(tx *gorm.DB, sub subject, now time.Time) error {
 	rows := sub.budgets()
 	for i := range rows {
 		rows[i].Life, rows[i].UpdatedAt = 1, at(now)
 	}
 	if len(rows) == 0 {
-		return map[string]int{}, nil
+		return nil
 	}
-	if err := tx.Clauses(clause.OnConflict{
+	return tx.Clauses(clause.OnConflict{
 		Columns:   []clause.Column{{Name: "tenant_id"}, {Name: "kind"}, {Name: "subject"}},
 		DoUpdates: clause.Assignments(map[string]any{"life": gorm.Expr("budget.life + 1"), "updated_at": at(now)}),
-	}).Create(&rows).Error; err != nil {
-		return nil, err
-	}
-	lives, err := lifeOf(tx, sub)
-	for k := range lives {
-		lives[k]--
-	}
-	return lives, err
+	}).Create(&rows).Error
 }
 
 // consume is the one gate of everything that leaves: under the locks of contact, number and person it reads the facts, asks the judge,
 // and when that allows writes the budget entry and the permit. It returns the permit's leaf.
 func (s *Store) consume(tx *gorm.DB, p spending) (ledger.Hash, error) {
 	var none ledger.Hash
-	lives, err := lockBudgets(tx, p.subject, p.now)
-	if err != nil {
+	if err := lockBudgets(tx, p.subject, p.now); err != nil {
 		return none, err
 	}
 	if p.done != nil {
@@ -89,14 +81,13 @@ func (s *Store) consume(tx *gorm.DB, p spending) (ledger.Hash, error) {
 			return none, err
 		}
 	}
-	if err := s.lockCaller(tx, p.subject.tenant, p.act); err != nil {
-		return none, err
-	}
-	f, err := s.facts(tx, p.subject, p.act, p.now)
+	f, caller, err := s.facts(tx, p.subject, p.act, p.now, true)
 	if err != nil {
 		return none, err
 	}
-	f.LifePerson, f.LifeNumber, f.LifeContact = lives[kindPerson], lives[kindNumber], lives[kindContact]
+	for _, life := range []*int{&f.LifePerson, &f.LifeNumber, &f.LifeContact} {
+		*life = max(0, *life-1) // lockBudgets has counted this act
+	}
 	if err := p.situation(&f); err != nil {
 		return none, err
 	}
@@ -114,37 +105,34 @@ func (s *Store) consume(tx *gorm.DB, p spending) (ledger.Hash, error) {
 	if err := tx.Create(&entry).Error; err != nil {
 		return none, err
 	}
-	if err := s.useCaller(tx, p.subject.tenant, p.act, p.now, +1); err != nil {
-		return none, err
+	if f.CallerID != nil && f.CallerID.DailyCap > 0 {
+		if err := useCaller(tx, p.subject.tenant, caller, p.now); err != nil {
+			return none, err
+		}
 	}
 	return s.permit(tx, p, j)
 }
 
-// lockCaller locks the registry's row of a caller ID that has a daily cap, so that its uses are counted one after the other.
-func (s *Store) lockCaller(tx *gorm.DB, tenant string, act compliance.Act) error {
-	if act.CallerID.IsZero() || s.sql.name == SQLite {
-		return nil
-	}
-	var caps []int
-	fp := s.keys.fingerprint(act.CallerID)
-	return tx.Raw("SELECT daily_cap FROM caller_id WHERE tenant_id = ? AND trunk_id = ? AND hmac = ? AND daily_cap > 0 FOR UPDATE", tenant, act.Trunk, fp).
-		Scan(&caps).Error
-}
-
-// useCaller counts a use of a caller ID that has a daily cap, or takes one back.
-func (s *Store) useCaller(tx *gorm.DB, tenant string, act compliance.Act, when time.Time, n int) error {
-	reg, id, err := s.registration(tx, tenant, act, when)
-	if err != nil || reg == nil || reg.DailyCap <= 0 {
-		return err
-	}
-	if n < 0 {
-		return tx.Model(&callerUseRow{}).Where("tenant_id = ? AND caller_id = ? AND hour = ? AND used > 0", tenant, id, hourOf(when)).
-			Updates(map[string]any{"used": gorm.Expr("used - 1")}).Error
-	}
+// useCaller counts a use of a caller ID that has a daily cap, under the lock of its row.
+func useCaller(tx *gorm.DB, tenant string, caller binID, when time.Time) error {
 	return tx.Clauses(clause.OnConflict{
 		Columns:   []clause.Column{{Name: "tenant_id"}, {Name: "caller_id"}, {Name: "hour"}},
 		DoUpdates: clause.Assignments(map[string]any{"used": gorm.Expr("caller_use.used + 1")}),
-	}).Create(&callerUseRow{TenantID: tenant, CallerID: id, Hour: hourOf(when), Used: 1}).Error
+	}).Create(&callerUseRow{TenantID: tenant, CallerID: caller, Hour: hourOf(when), Used: 1}).Error
+}
+
+// unuseCaller takes a use back.
+func (s *Store) unuseCaller(tx *gorm.DB, a attemptRow) error {
+	number, err := s.keys.open(a.TenantID, a.CallerID)
+	if err != nil {
+		return err
+	}
+	reg, caller, err := s.registration(tx, a.TenantID, compliance.Act{CallerID: number, Trunk: a.Trunk}, a.PlacedAt.Time(), true)
+	if err != nil || reg == nil || reg.DailyCap <= 0 {
+		return err
+	}
+	return tx.Model(&callerUseRow{}).Where("tenant_id = ? AND caller_id = ? AND hour = ? AND used > 0", a.TenantID, caller, hourOf(a.PlacedAt.Time())).
+		Updates(map[string]any{"used": gorm.Expr("used - 1")}).Error
 }
 
 // Spend implements scheduler.Store. An id that was spent already is done: nothing is judged or written again. That is asked under the
@@ -161,7 +149,7 @@ func (s *Store) Spend(ctx context.Context, id uuid.UUID, act compliance.Act, jud
 		return n > 0, err
 	}
 	seen := func(tx *gorm.DB) (bool, error) { // behind the locks of the lost transaction
-		if _, err := lockBudgets(tx, sub, now); err != nil {
+		if err := lockBudgets(tx, sub, now); err != nil {
 			return false, err
 		}
 		return spent(tx)
@@ -206,11 +194,7 @@ func (s *Store) refund(tx *gorm.DB, a attemptRow, why string) error {
 	if err := exactly(1, res, errAgain); err != nil {
 		return err
 	}
-	caller, err := s.keys.open(a.TenantID, a.CallerID)
-	if err != nil {
-		return err
-	}
-	if err := s.useCaller(tx, a.TenantID, compliance.Act{CallerID: caller, Trunk: a.Trunk}, a.PlacedAt.Time(), -1); err != nil {
+	if err := s.unuseCaller(tx, a); err != nil {
 		return err
 	}
 	if len(a.Permit) == 0 { // placed before there was a ledger
