@@ -47,11 +47,13 @@ func (ContactState) judge(now time.Time, a *Act, f *Facts) ruling {
 	switch {
 	case c.State == "":
 		return allowed()
+	case a.Path == PathSMS && c.State != campaign.Cancelled && c.State != campaign.Blocked:
+		return allowed() // what was agreed in a call is sent when the call is over
 	case c.State.Final():
 		return refused("contact_" + string(c.State))
 	case c.Live:
 		return waiting("in_progress", time.Time{})
-	case c.State == campaign.Scheduled && c.DueAt.After(now) && a.Path != PathManual && a.Path != PathSMS:
+	case c.State == campaign.Scheduled && c.DueAt.After(now) && a.Path != PathManual:
 		return waiting("not_due", c.DueAt)
 	}
 	return allowed()
@@ -80,14 +82,16 @@ func (r TaskState) Check(now time.Time, a Act, f Facts) Verdict { return check(r
 func (TaskState) judge(now time.Time, a *Act, f *Facts) ruling {
 	t := &f.Task
 	switch {
+	case t.State == campaign.TaskPaused:
+		return waiting("task_paused", time.Time{})
+	case a.Path == PathSMS: // its last call may have ended the task
+		return allowed()
 	case t.State == campaign.TaskDone:
 		return refused("task_done")
 	case !t.ClosesAt.IsZero() && !now.Before(t.ClosesAt):
 		return refused("task_closed")
 	case t.MaxTries > 0 && a.Try > t.MaxTries && a.Path != PathCallback && a.Path != PathManual: // those were asked for
 		return refused("tries_used")
-	case t.State == campaign.TaskPaused:
-		return waiting("task_paused", time.Time{})
 	case now.Before(t.OpensAt):
 		return waiting("task_not_open", t.OpensAt)
 	}

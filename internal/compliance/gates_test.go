@@ -140,6 +140,15 @@ func TestStatesAndStop(t *testing.T) {
 		{"task closed", func(_ *compliance.Act, f *compliance.Facts) { f.Task.ClosesAt = at(t, workday) }, compliance.Refuse, "task", "task_closed", ""},
 		{"tries used", func(a *compliance.Act, _ *compliance.Facts) { a.Try = 4 }, compliance.Refuse, "task", "tries_used", ""},
 		{"tries used, but asked to call back", func(a *compliance.Act, _ *compliance.Facts) { a.Try, a.Path = 4, compliance.PathCallback }, compliance.Allow, "", "", ""},
+		{"a message after the call", func(a *compliance.Act, f *compliance.Facts) {
+			a.Channel, a.Path, f.Contact.State, f.Task.State = compliance.SMS, compliance.PathSMS, campaign.Done, campaign.TaskDone
+		}, compliance.Allow, "", "", ""},
+		{"a message of a contact that was cancelled", func(a *compliance.Act, f *compliance.Facts) {
+			a.Channel, a.Path, f.Contact.State = compliance.SMS, compliance.PathSMS, campaign.Cancelled
+		}, compliance.Refuse, "contact", "contact_cancelled", ""},
+		{"a message of a paused task", func(a *compliance.Act, f *compliance.Facts) {
+			a.Channel, a.Path, f.Contact.State, f.Task.State = compliance.SMS, compliance.PathSMS, campaign.Done, campaign.TaskPaused
+		}, compliance.Wait, "task", "task_paused", ""},
 		{"late", func(a *compliance.Act, _ *compliance.Facts) { a.DueAt = at(t, "2026-03-03T10:14:59+08:00") }, compliance.Refuse, "late", "call_time_missed", ""},
 	})
 }
