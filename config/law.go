@@ -29,8 +29,8 @@ type Compliance struct {
 	Drafts []string `yaml:"drafts"`
 	// LegalBasis is stated for a purpose whose task states none.
 	LegalBasis map[compliance.Purpose]string `yaml:"legal_basis"`
-	// SMSCallerID is what text messages are sent from: E.164, or a short number. It has to be registered for the trunk "sms"; without one
-	// no text message is allowed but to lab extensions.
+	// SMSCallerID is what text messages are sent from: E.164, or a short number. It is registered for the trunk "sms" by standing
+	// here. Without one no text message is allowed but to lab extensions.
 	SMSCallerID string `yaml:"sms_caller_id"`
 	// Caps are on top of those of the law. They hold for every jurisdiction.
 	Caps []Cap `yaml:"caps"`

@@ -225,6 +225,9 @@ func (a *App) readLaw() (err error) {
 			}
 		}
 	}
+	if n, err := config.ParseCallerID(a.cfg.Compliance.SMSCallerID); err == nil && a.cfg.Compliance.SMSCallerID != "" {
+		own = append(own, compliance.OwnCallerID{Number: n, Trunk: smsTrunk})
+	}
 	a.rules = compliance.New(a.law, compliance.Options{Regions: regions, Late: a.cfg.Dialling.Late, Basis: a.cfg.Compliance.LegalBasis, Caps: caps, CallerIDs: own})
 	return nil
 }
