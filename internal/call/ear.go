@@ -12,8 +12,9 @@ import (
 )
 
 // sound takes what the detector noticed on the customer's side.
-func (r *rules) sound(s State, e Sound) (State, []Effect) {
+func (r *rules) sound(s State, e Sound) (out State, fx []Effect) {
 	in := turn.Input{At: time.Duration(e.AtMS) * time.Millisecond}
+	defer func() { out = r.spoke(out, e) }()
 	switch e.Kind {
 	case SpeechStart:
 		in.Kind = turn.InSpeechStart
@@ -140,7 +141,7 @@ func (r *rules) heard(s State, in Input) (State, []Effect) {
 	// what follows is decided on the final text.
 	var fx []Effect
 	s.Stop, _ = dialogue.FindStop(s.Turn.Said()+res.Text, r.customer.Language)
-	if s.Stop != dialogue.StopNone && s.Saying {
+	if s.Saying && (s.Stop != dialogue.StopNone || s.covering()) {
 		s, fx = s.stopSaying()
 		text := s.Turn
 		s.listen()
@@ -246,6 +247,11 @@ func (r *rules) filler(s State) (State, []Effect) {
 	if !s.Asking && !s.Wording || s.Saying {
 		return s, nil
 	}
+	return r.sayFiller(s)
+}
+
+// sayFiller covers a wait; the dialogue does not hear of it.
+func (r *rules) sayFiller(s State) (State, []Effect) {
 	line := r.script.Filler(s.Dialogue)
 	if line.Text == "" {
 		return s, nil

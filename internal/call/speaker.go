@@ -48,6 +48,7 @@ type job struct {
 	marks   []speech.Mark
 	from    int // sample to (re)start at
 	resumed bool
+	fill    dialogue.Line // covers a voice that is late
 }
 
 func newSpeaker(m pbx.Media, s speech.Synthesizer, ref *reference, clock func() int64, report func(Kind, LineReport)) *speaker {
@@ -59,7 +60,7 @@ func newSpeaker(m pbx.Media, s speech.Synthesizer, ref *reference, clock func() 
 
 // say replaces whatever was to be said. A job that is running is stopped.
 func (s *speaker) say(e Say) {
-	s.start(&job{say: e.ID, lines: e.Lines, index: e.From})
+	s.start(&job{say: e.ID, lines: e.Lines, index: e.From, fill: e.Fill})
 }
 
 // resume goes on with the job that was stopped, from the last phrase boundary
@@ -246,11 +247,15 @@ func (s *speaker) open(ctx context.Context, j *job, line dialogue.Line) (speech.
 	if j.whole {
 		return nil, nil
 	}
-	syn, err := s.synth.Synthesize(ctx, speech.Utterance{Text: line.Text, Language: line.Language, Voice: line.Voice, Hints: line.Hints, Format: s.media.Format()})
+	f, err := s.begin(ctx, speech.Utterance{Text: line.Text, Language: line.Language, Voice: line.Voice, Hints: line.Hints, Format: s.media.Format()}, j.fill)
 	if err != nil {
 		return nil, err
 	}
-	j.audio = j.audio[:0]
+	syn := f.syn
+	j.audio = append(j.audio[:0], f.chunk...)
+	if err := j.took(syn, f.err); err != nil {
+		return syn, err
+	}
 	for start := time.Now(); !j.whole; {
 		began := time.Now()
 		if err := j.more(syn); err != nil {
@@ -268,7 +273,12 @@ func (j *job) more(syn speech.Synthesis) error {
 	var chunk [800]int16
 	n, err := syn.Read(chunk[:])
 	j.audio = append(j.audio, chunk[:n]...)
-	if errors.Is(err, io.EOF) {
+	return j.took(syn, err)
+}
+
+// took notes the end of a synthesis.
+func (j *job) took(syn speech.Synthesis, err error) error {
+	if errors.Is(err, io.EOF) && syn != nil {
 		j.whole, j.marks = true, syn.Marks()
 		return nil
 	}

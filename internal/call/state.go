@@ -88,6 +88,10 @@ type State struct {
 	// FillerSay is the Say that is a filler: the dialogue does not hear of it.
 	FillerSay int64
 
+	// Sound without words.
+	SpokeMS   int64 // when it began
+	FilledAsk int64 // AskID+1 of the turn in which a filler covered it
+
 	// Words are awaited from a language model.
 	WordsID int64
 	Wording bool
@@ -140,7 +144,8 @@ type (
 	Say struct {
 		ID    int64
 		Lines []dialogue.Line
-		From  int // index of the first line to be said
+		From  int           // index of the first line to be said
+		Fill  dialogue.Line // said while the voice is late
 	}
 	// StopSaying silences us at once.
 	StopSaying struct{}

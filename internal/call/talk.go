@@ -77,6 +77,8 @@ func (r *rules) talkTimer(s State, name string) (State, []Effect) {
 			return r.isMachine(s, "greeting")
 		}
 		s.Suspect = false
+	case dlWordless:
+		return r.wordless(s)
 	case dlUnderstand, dlComposeFill:
 		return r.filler(s)
 	case dlCompose:
@@ -122,7 +124,7 @@ func (r *rules) carryOut(s State, mv dialogue.Move) (State, []Effect) {
 	s.SayID++
 	s.StoppedID = 0
 	s.Saying, s.Lines, s.Line = true, mv.Lines, 0
-	return s, []Effect{Say{ID: s.SayID, Lines: mv.Lines}}
+	return s, []Effect{Say{ID: s.SayID, Lines: mv.Lines, Fill: r.script.Filler(s.Dialogue)}}
 }
 
 // afterSaid does what a move wants once its lines have been heard.
