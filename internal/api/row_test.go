@@ -69,7 +69,9 @@ func TestRow_S33_ATimeWithoutAZoneIsResolvedAndEchoed(t *testing.T) {
 		{"own", "2026-03-03T14:00:00", "2026-03-03T14:00:00+06:00", "Asia/Urumqi", "scheduled", "", ""},
 		{"number", "2026-03-03T14:00", "2026-03-03T14:00:00-05:00", "America/New_York", "scheduled", "", ""},
 		{"tenant", "2026-03-03 14:00:00", "2026-03-03T14:00:00Z", "Europe/London", "scheduled", "", ""},
-		{"own", "2026-03-03T14:00:00Z", "2026-03-03T14:00:00Z", "+00:00", "scheduled", "", ""},
+		{"own", "2026-03-03T13:00:00Z", "2026-03-03T13:00:00Z", "+00:00", "scheduled", "", ""},
+		// 20:00 where the person is, but 22:00 where the number belongs: both must be open.
+		{"own", "2026-03-03T14:00:00Z", "2026-03-03T14:00:00Z", "+00:00", "expired", "outside_calling_hours", "2026-03-04T02:00:00Z"},
 		{"own", "2026-03-03T14:00:00+08:00", "2026-03-03T14:00:00+08:00", "+08:00", "scheduled", "", ""},
 		{"own", "2026-03-03T14:00:00.25+08:00", "2026-03-03T14:00:00+08:00", "+08:00", "scheduled", "", ""},
 		{"own", "2026-03-03T14:00+05:30", "2026-03-03T14:00:00+05:30", "+05:30", "scheduled", "", ""},
