@@ -102,7 +102,7 @@ func (b *builder) node(n *dialogue.NodeModel) *node {
 	for _, id := range n.Advise {
 		for i := range b.script.Advice {
 			if a := &b.script.Advice[i]; a.ID == id {
-				out.advise = append(out.advise, b.utter(&a.Say, n.ID, false))
+				out.advise = append(out.advise, advised{b.utter(&a.Say, n.ID, false), b.conds.of(a.For), b.place(a.At)})
 			}
 		}
 	}
@@ -155,7 +155,10 @@ func (b *builder) settings(list []dialogue.SetModel) []setting {
 func (b *builder) actions(list []dialogue.DoModel, owner string, at place) []action {
 	var out []action
 	for _, d := range list {
-		a := action{kind: d.Kind, at: at, tag: -1}
+		a := action{kind: d.Kind, value: d.Value, at: at, tag: -1}
+		if d.Kind == "unlock" {
+			a.cond = b.conds.of(b.script.Unlocks[d.Value])
+		}
 		if d.Kind == "tag" {
 			if i, ok := b.m.tab.find("tag:" + d.Value); ok {
 				a.tag = i

@@ -34,6 +34,8 @@ func newChecker(sc *dialogue.Script, o Options) *checker {
 
 func (c *checker) run() Report {
 	c.explore()
+	c.locked()
+	c.noticeFirst()
 	c.noticeWords()
 	c.exits()
 	c.bounds()
@@ -64,6 +66,8 @@ type checker struct {
 	out    collector
 	said   map[*utter]*run    // where something is said first
 	pairs  map[[2]*utter]bool // said one after the other
+
+	unlocks map[string]*unlocking
 }
 
 // find adds a finding at a place; r, when given, is the decision in which it
@@ -350,11 +354,46 @@ func (c *checker) unset(r *run, at place, i int, f facts) {
 }
 
 func (c *checker) action(r *run, a action) {
+	if a.kind == "unlock" {
+		c.unlock(r, a)
+	}
 	for _, n := range a.needs {
 		for _, o := range n.split(r.f) {
 			if !o.holds {
 				c.find(Unset, a.at, r, o.f, "write {{"+n.what[strings.IndexByte(n.what, '.')+1:]+" ?? none}}", "%s may be unset when `%s` is done: the action is then left out", n.what, a.kind)
 			}
+		}
+	}
+}
+
+// unlock: what can never be unlocked where it is asked for is a mistake.
+func (c *checker) unlock(r *run, a action) {
+	if c.unlocks == nil {
+		c.unlocks = map[string]*unlocking{}
+	}
+	key := a.value + "\x00" + a.at.file + "\x00" + fmt.Sprint(a.at.line)
+	u := c.unlocks[key]
+	if u == nil {
+		keep := *r
+		u = &unlocking{a: a, r: &keep}
+		c.unlocks[key] = u
+	}
+	for _, o := range a.cond.split(r.f, nil) {
+		u.granted = u.granted || o.holds
+	}
+}
+
+// unlocking is one place where something is unlocked.
+type unlocking struct {
+	a       action
+	r       *run
+	granted bool
+}
+
+func (c *checker) locked() {
+	for _, key := range sortedKeys(c.unlocks) {
+		if u := c.unlocks[key]; !u.granted {
+			c.find(Unreachable, u.a.at, u.r, nil, "correct the condition, or lead here only who has been verified", "unlock %q is never granted here: its condition %s cannot hold", u.a.value, quoted(c.b.script.Unlocks[u.a.value]))
 		}
 	}
 }

@@ -38,17 +38,43 @@ func (c *checker) exits() {
 			}
 		}
 	}
+	c.exitsElsewhere()
 	c.keyExits()
 	c.shadowedExits()
 }
 
-// refusesExit tries one exit at one node, in the pause and into a protected
-// line; empty when it works.
+// exitsElsewhere: while the notice is being said, and while a person is waited
+// for, stop and complaint work too.
+func (c *checker) exitsElsewhere() {
+	now := time.UnixMilli(0).UTC()
+	for _, phase := range []dialogue.Phase{dialogue.Disclosing, dialogue.Transferring} {
+		for _, e := range exitsOf() {
+			if e.kind == "human" {
+				continue
+			}
+			st := c.stand(dialogue.State{Phase: phase, Notices: 1, Disclosed: phase != dialogue.Disclosing, Over: &dialogue.Transfer{}})
+			if _, mv := c.next(st, dialogue.Input{Kind: dialogue.Heard, Text: e.words}, now); !leaves(mv, e.kind) {
+				f := Finding{Rule: Exit, File: c.m.file, Line: 1, Column: 1, Text: "no way " + e.what + " while " + string(phase) + ": " + mv.Reason, Suggest: "this is a fault of the engine: report it",
+					Path: []Step{c.m.notice.step(c.m), {Who: "them", Text: e.words}}}
+				c.out.add(f, f.Text)
+			}
+		}
+	}
+}
+
+// stand completes a state of this script.
+func (c *checker) stand(st dialogue.State) dialogue.State {
+	st.Script, st.Version, st.Customer, st.Language = c.b.script.Info.ID, c.b.script.Info.Version, "check", c.b.script.Info.Language
+	return st
+}
+
+// refusesExit tries one exit at one node, in the pause, into a protected
+// line and while a language model is waited for; empty when it works.
 func (c *checker) refusesExit(node string, e exit) string {
 	now := time.UnixMilli(0).UTC()
 	for _, guarded := range []bool{false, true} {
-		st := dialogue.State{Script: c.b.script.Info.ID, Version: c.b.script.Info.Version, Customer: "check", Language: c.b.script.Info.Language,
-			Phase: dialogue.Talking, Node: node, Main: node, Disclosed: true, Notices: 1, Visits: map[string]int{node: 1}, Pending: guarded, Guarded: guarded}
+		st := c.stand(dialogue.State{Phase: dialogue.Talking, Node: node, Main: node, Disclosed: true, Notices: 1, Visits: map[string]int{node: 1},
+			Pending: guarded, Guarded: guarded, Composing: guarded})
 		in := dialogue.Input{Kind: dialogue.Heard, Text: e.words}
 		_, mv := c.next(st, in, now)
 		if !leaves(mv, e.kind) {

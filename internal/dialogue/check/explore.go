@@ -271,14 +271,28 @@ func (x *explorer) enter(r run, id int) {
 		}
 		x.apply(&r, n.set, n.do)
 		x.utter(&r, n.say)
-		for _, u := range n.advise {
-			x.utter(&r, u)
-		}
+		x.advise(&r, n)
 		if n.listens {
 			x.arrive(r)
 			continue
 		}
 		x.choose(r, n.route)
+	}
+}
+
+// advise: each piece is for those whose condition holds. What it rules out for
+// the pieces after it is not followed.
+func (x *explorer) advise(r *run, n *node) {
+	whole := r.f
+	for _, a := range n.advise {
+		for _, o := range x.test(r, a.when, a.at) {
+			if o.holds {
+				r.f = o.f
+				x.hear.say(r, a.u)
+				r.f = whole
+			}
+		}
+		r.said = append(r.said[:len(r.said):len(r.said)], said{u: a.u, node: r.node})
 	}
 }
 

@@ -87,8 +87,9 @@ func (n *node) entryReads(into map[int]bool) {
 	n.say.readsInto(into)
 	n.again.readsInto(into)
 	n.keysSay.readsInto(into)
-	for _, u := range n.advise {
-		u.readsInto(into)
+	for _, a := range n.advise {
+		a.u.readsInto(into)
+		a.when.reads(into)
 	}
 	for _, a := range n.do {
 		a.readsInto(into)
@@ -115,6 +116,7 @@ func (e *edge) readsInto(into map[int]bool) {
 }
 
 func (a action) readsInto(into map[int]bool) {
+	a.cond.reads(into)
 	for _, n := range a.needs {
 		into[n.index] = true
 	}

@@ -46,11 +46,18 @@ type node struct {
 	edges   []*edge // what the customer may do here
 	set     []setting
 	do      []action
-	advise  []*utter
+	advise  []advised
 	visits  int // variable that counts them; -1
 
 	live      []bool // variables that may still be read from here on
 	needsMain bool   // something leads back to the main line from here
+}
+
+// advised is a piece of advice, for those whose condition holds.
+type advised struct {
+	u    *utter
+	when *cond
+	at   place
 }
 
 type edgeKind uint8
@@ -101,8 +108,10 @@ type setting struct {
 // action is a side effect whose value may lack something.
 type action struct {
 	kind  string
+	value string
 	at    place
-	tag   int // variable of a tag; -1
+	cond  *cond // of an unlock
+	tag   int   // variable of a tag; -1
 	needs []need
 }
 

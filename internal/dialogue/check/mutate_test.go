@@ -332,6 +332,28 @@ func hasLoop(sc *dialogue.Script, bound string) bool {
 	return false
 }
 
+// The engine says nothing before the notice has been heard. Should it ever,
+// after whatever has happened, the check sees it.
+func TestRow_M8_AnEngineThatSpeaksTooEarlyIsRefused(t *testing.T) {
+	for path, sc := range shipped(t) {
+		for _, when := range []dialogue.InputKind{dialogue.Silence, dialogue.Heard, dialogue.KeysPressed, dialogue.Deaf, dialogue.Machine, dialogue.TransferFailed} {
+			c := newChecker(sc, Options{File: path})
+			c.next = func(st dialogue.State, in dialogue.Input, now time.Time) (dialogue.State, dialogue.Move) {
+				next, mv := sc.Next(st, in, now)
+				if in.Kind == when && !st.Disclosed && st.Notices > 1 { // the second time only
+					mv.Lines = append(mv.Lines, dialogue.Line{ID: "offer.0", Text: "全场八折"})
+				}
+				return next, mv
+			}
+			c.explore()
+			c.noticeFirst()
+			if !slices.ContainsFunc(c.out.list, func(f Finding) bool { return f.Rule == Disclosure && len(f.Path) > 2 }) {
+				t.Errorf("%s: business after %s passes", path, when)
+			}
+		}
+	}
+}
+
 // The engine gives every node its exits. Should it ever lose one, at one node,
 // the check sees it: the engine itself is tried.
 func TestRow_M8_AnEngineWithoutAnExitIsRefused(t *testing.T) {

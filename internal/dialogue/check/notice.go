@@ -1,9 +1,126 @@
 package check
 
 import (
+	"fmt"
 	"slices"
 	"strings"
+	"time"
+
+	"ringmaster/internal/dialogue"
+	"ringmaster/internal/nlu"
+	"ringmaster/internal/speech"
 )
+
+// noticeFirst plays everything that can happen before the notice has been
+// heard to its end against the engine itself, in every order, and wants
+// nothing but the notice and the engine's own words to be said meanwhile.
+func (c *checker) noticeFirst() {
+	for _, lang := range c.m.langs {
+		customer := dialogue.Customer{ID: "check", Name: "张三", Language: speech.Language(lang), Vars: c.sampleVars()}
+		now := time.UnixMilli(0).UTC()
+		st, mv := c.script.Start(customer, now)
+		type play struct {
+			st   dialogue.State
+			path []Step
+		}
+		start := play{st, nil}
+		queue, seen := []play{start}, map[string]bool{}
+		if !c.onlyNotice(mv, nil) {
+			return
+		}
+		for len(queue) > 0 && len(seen) < 2000 {
+			p := queue[0]
+			queue = queue[1:]
+			for _, in := range beforeNotice(p.st) {
+				next, mv := c.next(p.st, in, now)
+				path := append(p.path[:len(p.path):len(p.path)], Step{Who: "them", Text: happening(in)})
+				if next.Disclosed {
+					continue
+				}
+				if !c.onlyNotice(mv, path) {
+					return
+				}
+				if key := fmt.Sprint(next.Phase, next.Notices, next.Held, next.Pending, next.Deaf, next.Saying); mv.End == nil && !seen[key] {
+					seen[key] = true
+					queue = append(queue, play{next, path})
+				}
+			}
+		}
+	}
+}
+
+// onlyNotice: the move says nothing of the author's but the notice.
+func (c *checker) onlyNotice(mv dialogue.Move, path []Step) bool {
+	for _, l := range mv.Lines {
+		if l.Disclosure || l.Fixed {
+			continue
+		}
+		f := Finding{Rule: Disclosure, File: c.m.file, Line: 1, Column: 1, Suggest: "this is a fault of the engine: report it",
+			Text: "business is said before the notice has been heard: " + quoted(clip(l.Text, 60)), Path: append([]Step{c.m.notice.step(c.m)}, append(path, Step{Who: "us", Text: l.Text})...)}
+		c.out.add(f, f.Text)
+		return false
+	}
+	return true
+}
+
+// beforeNotice is what can happen then.
+func beforeNotice(st dialogue.State) []dialogue.Input {
+	line := ""
+	if n := len(st.Saying); n > 0 {
+		line = st.Saying[n-1]
+	}
+	out := []dialogue.Input{{Kind: dialogue.Silence}, {Kind: dialogue.Said, HeardLine: "older.0"}, {Kind: dialogue.KeysPressed, Digits: "1"}, {Kind: dialogue.KeysPressed, Digits: "0"}, {Kind: dialogue.Deaf},
+		{Kind: dialogue.Machine, Reason: "greeting"}, {Kind: dialogue.Machine, Reason: "beep"}, {Kind: dialogue.TransferFailed, Reason: "busy"}, {Kind: dialogue.Heard, Text: "转人工"}}
+	for _, i := range []nlu.Intent{"", "affirm", "busy", "callback", "not_interested", "price_objection", "who_is_this", "are_you_ai", "wrong_person"} {
+		in := dialogue.Input{Kind: dialogue.Heard, Text: "嗯嗯呃", Answer: nlu.Answer{Intent: i, Confidence: 0.9}}
+		out = append(out, in)
+		in.HeardLine, in.HeardText = line, "您好"
+		out = append(out, in)
+	}
+	return out
+}
+
+func happening(in dialogue.Input) string {
+	switch in.Kind {
+	case dialogue.Heard:
+		if w := commonWords()[in.Answer.Intent]; w != "" {
+			return w
+		}
+		return in.Text
+	case dialogue.KeysPressed:
+		return "（按" + in.Digits + "）"
+	case dialogue.Silence:
+		return "（没有说话）"
+	}
+	return "（" + string(in.Kind) + " " + in.Reason + "）"
+}
+
+// sampleVars are values with which the script can be started.
+func (c *checker) sampleVars() map[string]any {
+	out := map[string]any{}
+	for _, v := range c.b.script.Variables {
+		if !v.Required {
+			continue
+		}
+		switch v.Type {
+		case "number", "amount", "percent", "discount":
+			out[v.Name] = 8
+		case "bool":
+			out[v.Name] = true
+		case "date", "time", "datetime":
+			out[v.Name] = "2026-10-07T10:00:00"
+		case "digits", "phone":
+			out[v.Name] = "20261234"
+		case "grade":
+			out[v.Name] = "grade9"
+		case "enum":
+			out[v.Name] = c.b.script.Values[v.Name][0]
+		default:
+			out[v.Name] = "甲"
+		}
+	}
+	return out
+}
 
 // noticeWords: a notice is one only when it says that the call is recorded and
 // that a machine speaks, in every language in which it is given, and when it
