@@ -378,7 +378,7 @@ func (c *checker) unlock(r *run, a action) {
 		u = &unlocking{a: a, r: &keep}
 		c.unlocks[key] = u
 	}
-	for _, o := range a.cond.split(r.f, nil) {
+	for _, o := range a.cond.split(r.f, func(i int, f facts) { c.unset(r, a.at, i, f) }) {
 		u.granted = u.granted || o.holds
 	}
 }

@@ -25,6 +25,7 @@ func (c *cond) unset(i int) mask { return c.tab.vars[i].unset() }
 type leaf struct {
 	index   int   // of the variable; -1: none
 	reads   []int // cannot be evaluated when one of them is unset
+	both    []int // two that are compared with each other, and would be equal if both were unset
 	yes, no mask  // values for which it may hold, may fail to hold
 	fails   mask  // values for which it cannot be evaluated: the whole condition is false
 	differs mask  // unset, and for that reason counted as different (!= or not ==)
@@ -165,6 +166,11 @@ func (c *cond) leaf(n ast.Node, f facts, negated bool, told unsetTest) []outcome
 			told(i, f.with(i, f[i]&c.unset(i)))
 		}
 	}
+	if len(l.both) == 2 && told != nil {
+		if a, b := l.both[0], l.both[1]; f[a]&c.unset(a) != 0 && f[b]&c.unset(b) != 0 {
+			told(a, f.with(a, f[a]&c.unset(a)).with(b, f[b]&c.unset(b)))
+		}
+	}
 	switch {
 	case l.always != 0:
 		return []outcome{{f: f, holds: l.always > 0}}
@@ -200,7 +206,7 @@ func (c *cond) reads(into map[int]bool) {
 		if l.index >= 0 {
 			into[l.index] = true
 		}
-		for _, i := range l.reads {
+		for _, i := range append(l.reads, l.both...) {
 			into[i] = true
 		}
 	}

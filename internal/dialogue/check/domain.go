@@ -339,6 +339,13 @@ func (c *conditions) opaque(n ast.Node) *leaf {
 			fixed = false
 		}
 	}
+	if compares && (b.Operator == "==" || b.Operator == "!=") {
+		x, ok1 := c.tab.find(keyOf(b.Left))
+		y, ok2 := c.tab.find(keyOf(b.Right))
+		if ok1 && ok2 {
+			l.both = []int{x, y}
+		}
+	}
 	if fixed {
 		l.index = c.tab.put(&variable{key: opaque + n.String(), values: []value{{true, "true"}, {false, "false"}}})
 		l.yes, l.no = 1, 2

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"strings"
 	"testing"
@@ -50,6 +51,9 @@ func TestRow_M8_ZooOfBadScripts(t *testing.T) {
 			line, rule := marked(t, src)
 			if len(r.Findings) == 0 {
 				t.Fatal("passed")
+			}
+			if again := Source(lib, filepath.Base(file), src, Options{Understander: keyword.New()}); !reflect.DeepEqual(r, again) {
+				t.Errorf("another report the second time:\n%v\n%v", r, again)
 			}
 			found := r.Findings[0]
 			if found.Rule != rule || found.Line != line {
