@@ -469,7 +469,7 @@ func TestRow_S13_KindsOfNumbers(t *testing.T) {
 		}
 	}
 	for text, want := range map[string]string{
-		"2023 1001 你记一下 123456":       "2023 1001 你记一下 123456",
+		"2023 1001 你记一下 123456":        "2023 1001 你记一下 123456",
 		"6222 0212 你记一下 3456 7890 123": "**** **** 你记一下 **** **** ***",
 	} {
 		if got := New().See(Result{Text: text, Final: true, Slot: "order"}).Text; got != want {

@@ -137,11 +137,10 @@ func Seal(w io.Writer, r io.Reader, d DataKey) error {
 		if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
 			return err
 		}
-		_, peek := in.Peek(1)
-		if peek != nil && !errors.Is(peek, io.EOF) {
-			return peek
+		last, err := over(in)
+		if err != nil {
+			return err
 		}
-		last := peek != nil
 		out = aead.Seal(out[:0], nonceOf(n, last), buf[:k], []byte(magic))
 		if _, err := w.Write(out); err != nil {
 			return err
@@ -150,6 +149,15 @@ func Seal(w io.Writer, r io.Reader, d DataKey) error {
 			return nil
 		}
 	}
+}
+
+// over reports that nothing more comes.
+func over(in *bufio.Reader) (bool, error) {
+	_, err := in.Peek(1)
+	if errors.Is(err, io.EOF) {
+		return true, nil
+	}
+	return false, err
 }
 
 // Open copies what Seal wrote from r to w. On an error w holds only what was
@@ -171,8 +179,10 @@ func Open(w io.Writer, r io.Reader, d DataKey) error {
 		if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
 			return err
 		}
-		_, peek := in.Peek(1)
-		last := peek != nil
+		last, err := over(in)
+		if err != nil {
+			return err
+		}
 		if plain, err = aead.Open(plain[:0], nonceOf(n, last), buf[:k], []byte(magic)); err != nil {
 			return fmt.Errorf("%w (chunk %d)", ErrSealed, n)
 		}
