@@ -86,6 +86,9 @@ func (c *caller) Prepare(ctx context.Context, a campaign.Attempt) (scheduler.Cal
 		return nil, fmt.Errorf("%w: %w", scheduler.ErrNotNow, err)
 	}
 	who := c.library.customer(a.Person, sc)
+	if who.History, err = c.library.history(ctx, a.Person, sc); err != nil {
+		return nil, fmt.Errorf("%w: %w", scheduler.ErrNotNow, err)
+	}
 	if missing := sc.Missing(who); len(missing) > 0 {
 		return nil, fmt.Errorf("contact lacks variables of the script: %v", missing)
 	}

@@ -228,6 +228,10 @@ func (s *Script) Info() Info {
 	return i
 }
 
+// ReadsHistory: a condition reads the customer's earlier calls, so they should
+// be given to Start.
+func (s *Script) ReadsHistory() bool { return s.history }
+
 // Missing names the required variables that the customer lacks or that cannot
 // be said, each with the reason, sorted: "amount: no value".
 func (s *Script) Missing(c Customer) []string {
