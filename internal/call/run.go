@@ -176,7 +176,7 @@ func newCall(p Plan, d Deps) *call {
 	}
 	now := time.Now()
 	c := &call{masks: newMasks(d.Masker), plan: p, deps: d, start: now, box: mailbox.New[delivery](maxInputs),
-		rules: rules{script: p.Script, customer: p.Customer, start: now, limits: p.Limits},
+		rules: rules{script: p.Script, customer: p.Customer, start: now, zone: zoneOf(p.Attempt.Zone), limits: p.Limits},
 		log:   d.Log.With("attempt", p.Attempt.ID, "leg", p.Request.ID)}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	return c

@@ -15,8 +15,31 @@ import (
 type rules struct {
 	script   Script
 	customer dialogue.Customer
-	start    time.Time // wall clock at At = 0; calendar rules need it
+	start    time.Time      // wall clock at At = 0; calendar rules need it
+	zone     *time.Location // of the customer; nil = the machine's
 	limits   Limits
+}
+
+// wall is what the customer's clock shows now: 明天, 今晚八点 and the hour that a
+// script asks for are his, wherever the controller runs.
+func (r *rules) wall(s State) time.Time {
+	at := r.start.Add(s.Now)
+	if r.zone != nil {
+		at = at.In(r.zone)
+	}
+	return at
+}
+
+// zoneOf is nil for a zone that is empty, unknown or ambiguous.
+func zoneOf(name string) *time.Location {
+	if name == "" || name == "Local" {
+		return nil
+	}
+	at, err := time.LoadLocation(name)
+	if err != nil {
+		return nil
+	}
+	return at
 }
 
 // Script is what the call needs of a compiled script (dialogue.Script).
@@ -221,7 +244,7 @@ func (r *rules) mediaOpen(s State) (State, []Effect) {
 	if s.Phase == Opening {
 		s.Phase = Talking
 		var mv dialogue.Move
-		s.Dialogue, mv = r.script.Start(r.customer, r.start.Add(s.Now))
+		s.Dialogue, mv = r.script.Start(r.customer, r.wall(s))
 		return r.perform(s, mv)
 	}
 	if s.Phase == Talking && s.Suspended { // it was lost in mid-utterance

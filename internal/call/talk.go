@@ -159,7 +159,7 @@ func (r *rules) converse(s State, in dialogue.Input) (State, []Effect) {
 	}
 	s.LastHeard = nil
 	var mv dialogue.Move
-	s.Dialogue, mv = r.script.Next(s.Dialogue, in, r.start.Add(s.Now))
+	s.Dialogue, mv = r.script.Next(s.Dialogue, in, r.wall(s))
 	return r.perform(s, mv)
 }
 
@@ -246,7 +246,7 @@ func (r *rules) said(s State) (State, []Effect) {
 	done := s.After
 	s.LastHeard = nil
 	var mv dialogue.Move
-	s.Dialogue, mv = r.script.Next(s.Dialogue, dialogue.Input{Kind: dialogue.Said, At: s.sinceAnswer()}, r.start.Add(s.Now))
+	s.Dialogue, mv = r.script.Next(s.Dialogue, dialogue.Input{Kind: dialogue.Said, At: s.sinceAnswer()}, r.wall(s))
 	if len(mv.Lines) > 0 || mv.End != nil || mv.Transfer != nil {
 		return r.perform(s, mv)
 	}
