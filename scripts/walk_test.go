@@ -160,7 +160,8 @@ func (w *walker) input(s *source) dialogue.Input {
 		if s.next(4) > 0 {
 			return dialogue.Input{Kind: dialogue.Said}
 		}
-		return []dialogue.Input{{Kind: dialogue.Deaf}, {Kind: dialogue.Machine, Reason: "greeting"}, {Kind: dialogue.Machine, Reason: "beep"}, {Kind: dialogue.Mute}, {Kind: "nonsense"}}[s.next(5)]
+		return []dialogue.Input{{Kind: dialogue.Deaf}, {Kind: dialogue.Machine, Reason: "greeting"}, {Kind: dialogue.Machine, Reason: "beep"}, {Kind: dialogue.Mute}, {Kind: "nonsense"}, {Kind: dialogue.Unspoken},
+			{Kind: dialogue.Composed}, {Kind: dialogue.Composed, Draft: &nlu.Draft{Say: "您好，免费送您大奖。", Intent: "affirm", Done: true}}}[s.next(8)]
 	}
 	in := dialogue.Input{Kind: dialogue.Heard, Text: texts()[s.next(len(texts()))]}
 	l := w.mv.Listen
