@@ -199,6 +199,63 @@ func slotValue(m dialogue.Model, spec nlu.SlotSpec, st dialogue.State, r *rand.R
 	return "1234"
 }
 
+// corners has what packs have little of: slots heard with another reply, keys
+// that lead on, intents in conditions, counted visits and objections, set
+// slots, detours, tags, a hand-over that fails into the middle.
+const corners = `format: ringmaster/1
+id: corners
+title: Corners
+purpose: service
+language: cmn
+variables: {amount: {type: amount}, vip: {type: bool}}
+slots:
+  size: {kind: enum, values: {big: [大的], small: [小的]}}
+  day: date
+limits: {turns: 30, visits: 6, objections: 4, no_match: 2, silence: 2}
+disclosure: {say: 我是人工智能语音助手，本次通话将会录音。}
+start: ask
+handover: {queue: q, failed: detour}
+keys: {"0": human, "9": stop}
+globals:
+  greeting: {say: 您好。, set: {day: "2026-10-01"}, goto: return}
+nodes:
+  ask:
+    say: 您要哪一个？
+    slots: [size, day]
+    keys: {"1": by_key}
+    expect:
+      - {intent: affirm, goto: tell}
+      - {intent: [deny, unsure], do: [{tag: doubts}], goto: detour}
+    silence: {limit: 1, say: 您还在吗？, then: tell}
+  by_key:
+    say: 您按了一。
+    expect:
+      - {intent: affirm, when: slots.size == "big", goto: tell}
+      - {any: true, goto: return}
+  detour:
+    aside: true
+    skip:
+      - {when: visits.detour > 2, say: 那就先到这里。, goto: bye}
+    say: 还有别的吗？
+    expect:
+      - {intent: affirm, set: {size: small}, goto: return}
+      - {slot: day, when: '"doubts" in tags', goto: tell}
+      - {intent: deny, when: objections > 1, goto: bye}
+      - {any: true, goto: stay}
+    slots: [day]
+    no_match: {limit: 0, then: bye}
+  tell:
+    route:
+      - {when: intent == "affirm" and slots.size == "big", say: 大的。, goto: ask}
+      - {when: slots.day != nil and slots.size == nil, say: 哪一天知道了。, goto: detour}
+      - {when: vars.amount != nil and vars.amount >= 100, say: 金额大。, goto: by_key}
+      - {when: vars.vip == true, say: 贵宾。, goto: bye}
+      - {say: 小的。, goto: bye}
+  bye: {say: 再见。, end: completed}
+objections:
+  price: {intent: price_objection, depth: 2, set: {size: big}, rounds: [不贵。, 真不贵。], goto: detour, worn_out: tell}
+`
+
 // The model knows everything that the engine does: wherever a random
 // conversation with the real engine stands, a state of the model covers it;
 // what was said, the model knows can be said; what was taken, it knows can be
@@ -216,13 +273,16 @@ func TestTheModelCoversTheEngine(t *testing.T) {
 		t.Fatal(err)
 	}
 	packs["large"] = large(t, 60)
+	if packs["corners"], err = dialogue.Compile("corners.yaml", []byte(corners)); err != nil {
+		t.Fatal(err)
+	}
 	for _, path := range sortedKeys(packs) {
 		sc := packs[path]
 		c := newChecker(sc, Options{File: path})
 		c.run()
 		m := sc.Model()
-		for range 40 {
-			moves += walkCovered(t, c, m, now, 60, r)
+		for range 80 {
+			moves += walkCovered(t, c, m, now, 40, r)
 			if t.Failed() {
 				t.Fatal(path)
 			}
@@ -270,7 +330,7 @@ func walkCovered(t *testing.T, c *checker, m dialogue.Model, now time.Time, leng
 func covered(t *testing.T, c *checker, st dialogue.State, mv dialogue.Move, sayable, takeable map[string]bool) {
 	t.Helper()
 	for _, l := range mv.Lines {
-		if known, ok := sayable[l.ID]; ok && !known && !l.Fixed {
+		if known, ok := sayable[l.ID]; !l.Fixed && !known && (ok || !strings.HasSuffix(l.ID, ".compose")) {
 			t.Errorf("%s was said, and the model says that it never is", l.ID)
 		}
 	}
