@@ -142,14 +142,6 @@ type Recognizer struct {
 	Hotwords string `yaml:"hotwords"`
 }
 
-// Synthesizer is a text-to-speech provider.
-type Synthesizer struct {
-	Name    string        `yaml:"name"`
-	Kind    string        `yaml:"kind"` // espeak
-	Command string        `yaml:"command"`
-	Timeout time.Duration `yaml:"timeout"`
-}
-
 // Cache keeps synthesized prompts.
 type Cache struct {
 	Dir      string `yaml:"dir"`
@@ -369,9 +361,7 @@ func (s Speech) check(k *checker) {
 		k.must(r.Hotwords == "" || r.Hotwords == "json" || r.Hotwords == "plain", at+".hotwords", "json (FunASR's C++ server) or plain (its Python server)")
 	}
 	for i, r := range s.Synthesizers {
-		at := fmt.Sprintf("speech.synthesizers[%d]", i)
-		k.must(r.Kind == "espeak", at+".kind", "espeak")
-		k.must(r.Timeout >= 0 && r.Timeout <= time.Minute, at+".timeout", "0 (default) to 1m")
+		r.check(k, fmt.Sprintf("speech.synthesizers[%d]", i))
 	}
 	k.must(s.Cache.MaxBytes >= 1<<20, "speech.cache.max_bytes", "at least 1048576")
 }

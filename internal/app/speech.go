@@ -8,6 +8,7 @@ import (
 	"ringmaster/adapter/speech/cache"
 	"ringmaster/adapter/speech/espeak"
 	"ringmaster/adapter/speech/funasr"
+	"ringmaster/adapter/speech/openai"
 	"ringmaster/config"
 	"ringmaster/internal/speech"
 )
@@ -70,6 +71,8 @@ func synthesizer(ctx context.Context, c config.Synthesizer) (speech.Synthesizer,
 	switch c.Kind {
 	case "espeak":
 		return espeak.New(ctx, espeak.Config{Program: c.Command, Timeout: timeout(c.Timeout, 10*time.Second)})
+	case "openai":
+		return openai.New(openai.Config{Name: c.Name, URL: c.URL, Token: c.Token.Reveal(), Model: c.Model, Voices: c.Voices, Rate: c.Rate, FirstAudio: timeout(c.Timeout, 3*time.Second)})
 	}
 	return nil, fmt.Errorf("kind %q is not known", c.Kind)
 }
