@@ -10,7 +10,8 @@ import (
 
 // The oracle says in its own words, by other means and from its own figures
 // what may be done: text of clocks and calendars, the whole history every time,
-// no look ahead. It shares nothing with the rules but the types.
+// no look ahead. It shares nothing with the rules but the types. The race
+// detector need not watch it (go:norace): each world is one goroutine's.
 
 // deed is one act of the simulated world.
 type deed struct {
@@ -27,6 +28,7 @@ type deed struct {
 	talked   bool
 }
 
+//go:norace
 func (d *deed) openAt(now time.Time) bool { return !d.sms && now.Before(d.end) }
 
 // ownCap is a cap of the operator as the test writes it.
@@ -77,6 +79,7 @@ func (q *question) answer() string {
 	return ""
 }
 
+//go:norace
 func (q *question) blocked() bool {
 	for _, b := range q.blocks {
 		if b.Expires.IsZero() || q.now.Before(b.Expires) {
@@ -89,6 +92,8 @@ func (q *question) blocked() bool {
 // consented: the worlds of this test give every act but marketing a stated
 // basis that all accept; marketing needs a written record in force wherever
 // the law wants a record, and any statement in China.
+//
+//go:norace
 func (q *question) consented() bool {
 	channel := compliance.Voice
 	if q.sms {
@@ -146,6 +151,7 @@ func (q *question) daytime() bool {
 	return len(q.zones) > 0
 }
 
+//go:norace
 func (q *question) daytimeIn(local time.Time) bool {
 	clock := local.Format("15:04:05")
 	weekend := strings.HasPrefix(local.Weekday().String(), "S")
@@ -197,6 +203,8 @@ func frenchWorkday(local time.Time) bool {
 }
 
 // capsOf are the caps of the laws, by hand.
+//
+//go:norace
 func (q *question) caps() []struct {
 	ownCap
 	only campaign.Purpose
@@ -225,6 +233,7 @@ func (q *question) caps() []struct {
 	return out
 }
 
+//go:norace
 func (q *question) capped() bool {
 	for _, c := range q.caps() {
 		if (c.voice && q.sms) || (c.only != "" && c.only != q.purpose) {
@@ -238,6 +247,8 @@ func (q *question) capped() bool {
 }
 
 // used counts what the cap has seen, over the whole history.
+//
+//go:norace
 func (q *question) used(c ownCap, only campaign.Purpose) int {
 	n := 0
 	for i := range q.history {
@@ -285,6 +296,7 @@ func (q *question) sameDay(t time.Time) bool {
 	return false
 }
 
+//go:norace
 func (q *question) coolingDown() bool {
 	if q.sms || q.purpose != campaign.Collections {
 		return false

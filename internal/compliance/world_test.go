@@ -248,6 +248,8 @@ func (w *world) act(k key) *compliance.Act {
 var callerOfWorld, _ = phone.Short("95588")
 
 // facts as a store reads them.
+//
+//go:norace
 func (w *world) facts(person, slot, task int) {
 	f := &w.f
 	*f = compliance.Facts{Zone: w.zone[person], Blocks: w.blocks[person], Consents: w.consents[person], CallerID: w.registered}
@@ -294,6 +296,8 @@ func (w *world) zonesOf(person, slot int) []string {
 
 // audit counts afterwards, when every outcome is known: collections calls with
 // a conversation per person and day, and everything per person in any 24 hours.
+//
+//go:norace
 func (w *world) audit() {
 	for i := range w.history {
 		d := &w.history[i]
