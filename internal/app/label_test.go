@@ -10,12 +10,10 @@ import (
 
 	"github.com/google/uuid"
 
-	"ringmaster/config"
 	"ringmaster/internal/audio"
 	"ringmaster/internal/call"
 	"ringmaster/internal/campaign"
 	"ringmaster/internal/lab/twin/callee"
-	"ringmaster/internal/label"
 )
 
 // deafToUs is a recorder that loses our side: the notice was played, and is not
@@ -111,28 +109,5 @@ func TestRow_M13_TheNoticeIsProvenInTheRecordingOrTheTaskPauses(t *testing.T) {
 	time.Sleep(2 * time.Second)
 	if n := len(ex.Calls("next")); n != 0 {
 		t.Errorf("%d calls of a paused task", n)
-	}
-}
-
-// The rhythm cue of GB 45438-2025 is heard before the notice, and is proof.
-func TestRow_M13_TheRhythmCueIsHeardAndFound(t *testing.T) {
-	t.Parallel()
-	ex, p := newTwin(t)
-	script := brief
-	script.Keep = true
-	ex.Callee("talks", script)
-	h := newHouse(t, p, "sqlite", func(c *config.Config) { c.Recordings.Label.Cue = true })
-	a := h.attempt(h.ring("talks", "brief_001"), 1, 60*time.Second)
-	if detail := h.verdict(a.AttemptID, campaign.LabelProven); !strings.HasPrefix(detail, "rhythm cue") {
-		t.Errorf("proven by %q", detail)
-	}
-	heard := ex.Calls("talks")[0].Record.Heard
-	if at, ok := label.FindCue(heard, callee.Rate); !ok {
-		t.Error("the callee did not hear the cue")
-	} else {
-		t.Logf("the callee heard the cue %v after the answer", at)
-	}
-	if a.Disclosure == nil || !a.Disclosure.Complete {
-		t.Error("no evidence of the disclosure")
 	}
 }
