@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/expr-lang/expr/types"
+
 	"ringmaster/internal/campaign"
 	"ringmaster/internal/speech"
 )
@@ -33,6 +35,7 @@ type compiler struct {
 	alias    map[string]string    // name of a used part -> its first node
 	used     map[string]*fragment // parts that the script takes in
 	expanded int                  // values that parts have added
+	types    types.Map            // what a condition may read
 }
 
 type ref struct {
@@ -232,7 +235,7 @@ func (c *compiler) base() {
 		opt("nodes", c.nodeNames),
 		opt("globals", c.globalReplies),
 		opt("nodes", c.nodesOf))
-	c.problems, c.inBase = own, false
+	c.problems, c.inBase, c.types = own, false, nil
 	c.list = append(c.list, p.list...)
 	for k, s := range c.s.lines {
 		c.s.fixed[k] = s

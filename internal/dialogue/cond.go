@@ -2,6 +2,7 @@ package dialogue
 
 import (
 	"fmt"
+	"maps"
 	"strings"
 	"time"
 
@@ -28,8 +29,30 @@ func condBuiltins() []string {
 	return []string{"len", "lower", "upper", "trim", "hasPrefix", "hasSuffix", "int", "float", "string", "abs", "min", "max", "any", "all", "none", "one", "count"}
 }
 
-// env is the type of what a condition may read.
+// env is the type of what a condition may read. Variables, slots and nodes are
+// all known before the first condition is read, so it is built once.
 func (c *compiler) env() types.Map {
+	if c.types == nil {
+		c.types = c.envTypes()
+	}
+	return c.types
+}
+
+// envOf adds the counts of those nodes that the condition names: a script of a
+// thousand nodes would pay for all of them in each of its conditions.
+func (c *compiler) envOf(src string) types.Map {
+	env := maps.Clone(c.env())
+	visits := types.Map{}
+	for _, m := range visitsRef.FindAllStringSubmatch(src, -1) {
+		if c.s.nodes[m[1]] != nil {
+			visits[m[1]] = types.Int
+		}
+	}
+	env["visits"] = visits
+	return env
+}
+
+func (c *compiler) envTypes() types.Map {
 	vars, slots := types.Map{}, types.Map{}
 	for name, v := range c.s.vars {
 		vars[name] = condType(v.typ)
@@ -37,16 +60,12 @@ func (c *compiler) env() types.Map {
 	for name, d := range c.s.slots {
 		slots[name] = condType(slotType(d.spec.Kind))
 	}
-	visits := types.Map{}
-	for _, id := range c.order {
-		visits[id] = types.Int
-	}
 	past := types.Map{
 		"script": types.String, "disposition": types.String, "days": types.Int,
 		"tags": types.Array(types.String), "slots": types.Map{types.Extra: types.String},
 	}
 	return types.Map{
-		"vars": vars, "slots": slots, "visits": visits,
+		"vars": vars, "slots": slots, "visits": types.Map{},
 		"history": types.Array(past), "tags": types.Array(types.String),
 		"segment": types.String, "language": types.String, "intent": types.String, "text": types.String,
 		"digits": types.String, "hour": types.Int, "weekday": types.Int, "turns": types.Int, "objections": types.Int,
@@ -79,7 +98,7 @@ func (c *compiler) cond(v *val) *cond {
 		return nil
 	}
 	guard := &condGuard{segments: c.segmentNames()}
-	opts := []expr.Option{expr.Env(c.env()), expr.AsBool(), expr.MaxNodes(maxCondNodes), expr.DisableAllBuiltins(), expr.Patch(guard)}
+	opts := []expr.Option{expr.Env(c.envOf(src)), expr.AsBool(), expr.MaxNodes(maxCondNodes), expr.DisableAllBuiltins(), expr.Patch(guard)}
 	for _, b := range condBuiltins() {
 		opts = append(opts, expr.EnableBuiltin(b))
 	}
