@@ -57,6 +57,19 @@ func newModelServer(t *testing.T, say func(said string) string) *modelServer {
 	return m
 }
 
+func TestDoctorAsksTheLanguageModel(t *testing.T) {
+	model := newModelServer(t, func(string) string { return "课程每周两次。" })
+	for url, ok := range map[string]bool{"": true, model.URL + "/v1": true, "http://127.0.0.1:1/v1": false} {
+		c := config.Config{Understanding: config.Understanding{Composer: config.Composer{URL: url, Model: "m", Token: config.NewSecret("model-secret"), Timeout: 3 * time.Second}}}
+		checkComposer(t.Context(), c, nil, func(f Finding) bool {
+			if f.OK != ok || !ok && f.Fix == "" || strings.Contains(f.Detail, "model-secret") {
+				t.Errorf("%q: %+v", url, f)
+			}
+			return true
+		})
+	}
+}
+
 // One call: a language model answers a question, invents a gift (refused), and
 // hangs (the silence is filled, the author's line is said). Then the customer
 // verifies himself and the account is unlocked, once.

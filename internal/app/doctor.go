@@ -58,7 +58,7 @@ func Doctor(ctx context.Context, c config.Config) iter.Seq[Finding] {
 	return func(yield func(Finding) bool) {
 		log := slog.New(slog.DiscardHandler)
 		checks := []func(context.Context, config.Config, *slog.Logger, func(Finding) bool) bool{
-			checkDatabase, checkPBX, checkVoice, checkRecognizers, checkUnderstanding, checkArchive,
+			checkDatabase, checkPBX, checkVoice, checkRecognizers, checkUnderstanding, checkComposer, checkArchive,
 		}
 		for _, check := range checks {
 			ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
