@@ -100,6 +100,8 @@ type dncRow struct {
 	ExpiresAt instant
 	CreatedAt instant `gorm:"autoCreateTime:false"`
 	UpdatedAt instant `gorm:"autoUpdateTime:false"`
+	Source    string  // person, operator, import, regulator; empty = said in a call, or of the time before sources
+	CreatedBy string
 }
 
 type controllerRow struct {
@@ -352,17 +354,6 @@ type idempotencyRow struct {
 	CreatedAt   instant `gorm:"autoCreateTime:false"`
 }
 
-type apiKeyRow struct {
-	TenantID  string `gorm:"primaryKey"`
-	ID        binID  `gorm:"primaryKey"`
-	Name      string
-	Hash      hash32
-	Scopes    string
-	ExpiresAt instant
-	RevokedAt instant
-	CreatedAt instant `gorm:"autoCreateTime:false"`
-}
-
 func (numberRow) TableName() string        { return "number" }
 func (personRow) TableName() string        { return "person" }
 func (scriptRow) TableName() string        { return "script" }
@@ -389,4 +380,3 @@ func (headRow) TableName() string          { return "ledger_head" }
 func (personKeyRow) TableName() string     { return "person_key" }
 func (outboxRow) TableName() string        { return "outbox" }
 func (idempotencyRow) TableName() string   { return "idempotency" }
-func (apiKeyRow) TableName() string        { return "api_key" }

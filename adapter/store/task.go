@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/json"
 	"fmt"
 	"time"
 
@@ -107,49 +106,4 @@ func (s *Store) ScriptVersion(ctx context.Context, tenant, script string) (versi
 		return "", nil, fmt.Errorf("%w: script is not known", api.ErrNotFound)
 	}
 	return rows[0].Version, rows[0].Source, nil
-}
-
-// SaveAPIKey implements api.Store.
-func (s *Store) SaveAPIKey(ctx context.Context, k api.APIKey) error {
-	scopes, err := json.Marshal(k.Scopes)
-	if err != nil {
-		return err
-	}
-	if k.ID == uuid.Nil {
-		id, err := newID()
-		if err != nil {
-			return err
-		}
-		k.ID = uuid.UUID(id)
-	}
-	row := apiKeyRow{
-		TenantID: k.Tenant, ID: binID(k.ID), Name: clip(k.Name, 255), Hash: k.Hash, Scopes: string(scopes), ExpiresAt: at(k.ExpiresAt), CreatedAt: at(orNow(k.CreatedAt)),
-	}
-	return s.write(ctx, nil, func(tx *gorm.DB) error {
-		err := tx.Create(&row).Error
-		if !isDuplicate(err) {
-			return err
-		}
-		var old apiKeyRow
-		if e := tx.Where("tenant_id = ? AND id = ? AND hash = ?", row.TenantID, row.ID, row.Hash).Take(&old).Error; e == nil {
-			return nil // the same key again
-		}
-		return fmt.Errorf("%w: API key", api.ErrConflict)
-	})
-}
-
-// APIKeyByHash implements api.Store.
-func (s *Store) APIKeyByHash(ctx context.Context, hash [32]byte, now time.Time) (api.APIKey, error) {
-	var row apiKeyRow
-	if err := s.read(ctx).Where("hash = ? AND revoked_at IS NULL", hash32(hash)).Take(&row).Error; err != nil {
-		return api.APIKey{}, clean(missing(err, "API key"))
-	}
-	if row.ExpiresAt != 0 && row.ExpiresAt <= at(now) {
-		return api.APIKey{}, fmt.Errorf("%w: API key has expired", api.ErrNotFound)
-	}
-	k := api.APIKey{
-		ID: uuid.UUID(row.ID), Tenant: row.TenantID, Name: row.Name, Hash: row.Hash, ExpiresAt: row.ExpiresAt.Time(), CreatedAt: row.CreatedAt.Time(),
-	}
-	err := json.Unmarshal([]byte(row.Scopes), &k.Scopes)
-	return k, err
 }

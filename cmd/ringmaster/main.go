@@ -23,7 +23,7 @@ func main() {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(serveCommand(), demoCommand(), doctorCommand(), keyCommand(), migrateCommand(), configCommand(), redactCommand())
+	root.AddCommand(serveCommand(), demoCommand(), doctorCommand(), keyCommand(), explainCommand(), migrateCommand(), configCommand(), redactCommand())
 	root.AddCommand(nluCommand())
 	root.AddCommand(scriptCommand())
 	root.AddCommand(benchCommand())

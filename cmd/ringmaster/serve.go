@@ -115,42 +115,6 @@ func doctorCommand() *cobra.Command {
 	return cmd
 }
 
-func keyCommand() *cobra.Command {
-	var file, name string
-	var scopes []string
-	var expires time.Duration
-	create := &cobra.Command{
-		Use: "create", Short: "make an API key; it is shown once", Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, err := config.Load(file)
-			if err != nil {
-				return err
-			}
-			st, err := app.OpenStore(cmd.Context(), c, logger("error", "text"))
-			if err != nil {
-				return err
-			}
-			defer func() { _ = st.Close() }()
-			var until time.Time
-			if expires > 0 {
-				until = time.Now().Add(expires)
-			}
-			key, err := app.CreateKey(cmd.Context(), st, c.Tenant.ID, name, scopes, until)
-			if err == nil {
-				fmt.Println(key)
-			}
-			return err
-		},
-	}
-	create.Flags().StringVar(&file, "config", "config.yaml", "configuration file")
-	create.Flags().StringVar(&name, "name", "api", "what the key is for")
-	create.Flags().StringSliceVar(&scopes, "scope", []string{"tasks:write", "tasks:read", "contacts:write", "contacts:read", "recordings:read"}, "scopes; * for all")
-	create.Flags().DurationVar(&expires, "expires", 0, "validity; 0 = until revoked")
-	cmd := &cobra.Command{Use: "key", Short: "API keys"}
-	cmd.AddCommand(create)
-	return cmd
-}
-
 func migrateCommand() *cobra.Command {
 	var file string
 	var to int64

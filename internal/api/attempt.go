@@ -95,10 +95,12 @@ func (s *Server) getAttempts(c *gin.Context) {
 	if !ok {
 		return
 	}
-	if _, err := s.deps.Store.Contact(c.Request.Context(), tenant(c), id); err != nil {
+	ct, err := s.deps.Store.Contact(c.Request.Context(), tenant(c), id)
+	if err != nil {
 		s.fail(c, err)
 		return
 	}
+	touched(c, "person", ct.Person)
 	list, err := s.deps.Store.Attempts(c.Request.Context(), tenant(c), id)
 	if err != nil {
 		s.fail(c, err)

@@ -30,6 +30,7 @@ import (
 	"ringmaster/internal/api"
 	"ringmaster/internal/campaign"
 	"ringmaster/internal/compliance"
+	"ringmaster/internal/phone"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -52,6 +53,9 @@ type bed struct {
 	log     *lockedBuffer
 	router  routers.Router
 	deps    api.Deps
+	shown   phone.Number // caller ID of the trunk
+	attempt campaign.Attempt
+	rec     campaign.Recording
 
 	mu        sync.Mutex
 	now       time.Time
@@ -97,6 +101,10 @@ func newBed(t *testing.T) *bed {
 	law, err := config.Shipped()
 	b.must(err)
 	hours := compliance.Hours{Set: law}
+	b.shown, err = phone.Short("95511")
+	b.must(err)
+	rules := compliance.New(law, compliance.Options{Regions: []string{"CN"}, Late: 10 * time.Minute, Basis: map[campaign.Purpose]string{campaign.Marketing: "explicit"},
+		CallerIDs: []compliance.OwnCallerID{{Number: b.shown, Trunk: "carrier", Voice: true}}})
 	b.deps = api.Deps{
 		Store: b.store, Archive: b.archive, Log: log, TenantZone: "Asia/Shanghai", TenantRegion: "CN",
 		Script: func(_ context.Context, _, id string) (api.ScriptInfo, bool, error) {
@@ -117,6 +125,20 @@ func newBed(t *testing.T) *bed {
 			return campaign.Task{ID: uuid.Must(uuid.NewV7()), Tenant: tenant, Name: script, Script: script, Purpose: purpose, Standing: true,
 				State: campaign.TaskRunning, Pool: "default", Retry: campaign.DefaultRetry(), CreatedAt: time.Now()}
 		},
+		Rules: rules,
+		Act: func(t campaign.Task, m api.Member) compliance.Act {
+			a := compliance.Act{Channel: compliance.Voice, Path: compliance.PathTask, Tenant: t.Tenant, Person: m.Person.ID.String(), Task: t.ID.String(), Number: m.Person.Number,
+				Purpose: t.Purpose, LegalBasis: t.LegalBasis, Jurisdiction: t.Jurisdiction, Script: t.Script, Trunk: "carrier", CallerID: b.shown, DueAt: m.Contact.DueAt, Try: m.Contact.Tries + 1}
+			if m.Contact.Path != "" {
+				a.Path = compliance.Path(m.Contact.Path)
+			}
+			if m.Contact.ID != uuid.Nil {
+				a.Contact = m.Contact.ID.String()
+			}
+			a.Needs = rules.Needs(a)
+			return a
+		},
+		HangUp: func(string) int { return 1 },
 		Wake:   func() { b.mu.Lock(); b.woken++; b.mu.Unlock() },
 		Cancel: func(id string) bool { b.mu.Lock(); b.cancelled = append(b.cancelled, id); b.mu.Unlock(); return true },
 		Ready: func(context.Context) []api.Check {
@@ -247,7 +269,9 @@ func document(t *testing.T) routers.Router {
 			doc.Components.Schemas[name].Value.AdditionalProperties = openapi3.AdditionalProperties{Has: &no}
 		}
 	}
-	openapi3filter.RegisterBodyDecoder("audio/wav", openapi3filter.FileBodyDecoder)
+	for _, kind := range []string{"audio/wav", "text/csv", "application/x-ndjson"} {
+		openapi3filter.RegisterBodyDecoder(kind, openapi3filter.FileBodyDecoder)
+	}
 	r, err := legacy.NewRouter(doc)
 	if err != nil {
 		t.Fatal(err)
@@ -336,3 +360,5 @@ func shanghai(text string) time.Time {
 	}
 	return t
 }
+
+func jsonInto(r io.Reader, into any) error { return json.NewDecoder(r).Decode(into) }

@@ -46,13 +46,31 @@ func TestNoNumberAndNoSecretLeavesTheAPI(t *testing.T) {
 		{"GET", tasks + "/" + id, ""}, {"GET", tasks + "/" + id + "/attempts", ""}, {"GET", tasks + "/" + canary, ""}, {"DELETE", tasks + "/" + open.TaskID, ""},
 		{"GET", "/api/v1/attempts/" + a.ID.String(), ""}, {"GET", "/api/v1/attempts/" + a.ID.String() + "/transcript", ""}, {"GET", url, ""},
 		{"GET", "/api/v1/contacts", ""}, {"GET", "/api/v1/contacts/12345", ""}, {"GET", "/api/v1/contacts/" + canary, ""},
+		{"POST", "/api/v1/call/manual", `{"customer_id":"12345","script_id":"promotion_001"}`}, {"POST", "/api/v1/call/manual", `{"customer_id":"` + num + `","script_id":"promotion_001"}`},
+		{"GET", "/api/v1/tasks", ""}, {"GET", "/api/v1/tasks/promotion_001/explain", ""}, {"GET", "/api/v1/tasks/" + canary + "/explain", ""},
+		{"GET", "/api/v1/contacts/12345/explain?task=promotion_001", ""}, {"GET", "/api/v1/contacts/12345/explain?task=" + canary, ""},
+		{"GET", "/api/v1/contacts/12345/number", ""}, {"GET", "/api/v1/contacts/" + canary + "/number?reason=x", ""}, // with a reason it shows the number: that is its purpose
+		{"POST", "/api/v1/dnc", `{"phone":"` + num + `","reason":"asked by ` + canary + `"}`}, {"POST", "/api/v1/dnc", `{"phone":"` + num + `","reason":"` + canary + `","layer":"` + canary + `"}`},
+		{"GET", "/api/v1/dnc", ""}, {"GET", "/api/v1/dnc?after=" + canary, ""}, {"GET", "/api/v1/dnc/export", ""}, {"GET", "/api/v1/dnc/export?format=csv", ""},
+		{"POST", "/api/v1/dnc/import", "phone,reason\n" + num + ",x\n" + canary + "0000," + canary + "\n"}, {"POST", "/api/v1/dnc/remove", `{"phone":"` + num + `","reason":"` + canary + `"}`},
+		{"POST", "/api/v1/consents", `{"customer_id":"12345","basis":"explicit","source":"` + canary + `"}`}, {"GET", "/api/v1/consents?customer_id=" + canary, ""},
+		{"POST", "/api/v1/consents/" + canary + "/withdraw", ""}, {"GET", "/api/v1/caller-ids", ""}, {"GET", "/api/v1/caller-ids/" + canary, ""},
+		{"POST", "/api/v1/caller-ids", `{"number":"` + num + `x","trunk":"` + canary + `"}`}, {"PUT", "/api/v1/caller-ids/" + canary, `{}`}, {"DELETE", "/api/v1/caller-ids/" + canary, ""},
+		{"GET", "/api/v1/stop", ""}, {"POST", "/api/v1/stop", `{"scope":"` + canary + `","reason":"x"}`}, {"DELETE", "/api/v1/stop?reason=" + canary, ""},
+		{"GET", "/api/v1/persons/" + canary + "/export?reason=x", ""}, {"DELETE", "/api/v1/persons/" + canary + "?reason=x", ""},
+		{"GET", "/api/v1/keys", ""}, {"POST", "/api/v1/keys", `{"name":"` + canary + `","role":"agent"}`}, {"DELETE", "/api/v1/keys/" + canary, ""},
+		{"GET", "/api/v1/audit", ""}, {"GET", "/api/v1/audit?format=csv", ""}, {"GET", "/api/v1/audit?after=" + canary, ""},
 		{"GET", "/healthz", ""}, {"GET", "/readyz", ""}, {"GET", "/metrics", ""}, {"GET", "/openapi.json", ""}, {"GET", "/" + canary, ""},
 	}
 	run := func(what string) {
 		t.Helper()
 		seen := map[string]bool{}
 		for _, k := range asks {
-			r := b.do(k.method, k.path, k.body)
+			headers := []string{}
+			if strings.HasSuffix(k.path, "/import") {
+				headers = append(headers, "Content-Type: text/csv")
+			}
+			r := b.do(k.method, k.path, k.body, headers...)
 			leak(t, what+": "+k.method+" "+k.path+" "+k.body, r.Body.String())
 			for name, values := range r.Header() {
 				leak(t, what+": header "+name, strings.Join(values, " "))

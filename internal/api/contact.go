@@ -61,6 +61,7 @@ func (s *Server) saveContact(c *gin.Context) {
 		s.fail(c, err)
 		return
 	}
+	touched(c, "person", saved.ID)
 	status := http.StatusOK
 	if created {
 		status = http.StatusCreated
@@ -145,6 +146,7 @@ func (s *Server) getContact(c *gin.Context) {
 		s.fail(c, err)
 		return
 	}
+	touched(c, "person", p.ID)
 	c.JSON(http.StatusOK, viewContact(p))
 }
 
@@ -160,6 +162,7 @@ func (s *Server) listContacts(c *gin.Context) {
 	}
 	views := make([]contactView, 0, len(list))
 	for _, p := range list {
+		touched(c, "person", p.ID)
 		views = append(views, viewContact(p))
 	}
 	c.JSON(http.StatusOK, gin.H{"contacts": views})
@@ -173,48 +176,25 @@ type optOutRequest struct {
 	Until      string `json:"until"`
 }
 
+// optOut enters what the person asked for: whom nobody calls any more. It is
+// their own refusal, which only an admin takes back.
 func (s *Server) optOut(c *gin.Context) {
 	var req optOutRequest
 	if _, err := decode(c.Request, &req); err != nil {
 		s.fail(c, err)
 		return
 	}
-	if err := s.storeOptOut(c, req); err != nil {
+	if len(req.Reason) > 64 {
+		s.fail(c, badField("reason", "must be 1 to 64 bytes"))
+		return
+	}
+	entries, err := s.dncEntries(c, dncRequest{CustomerID: req.CustomerID, Phone: req.Phone, Reason: req.Reason, Source: SourcePerson, Until: req.Until})
+	if err == nil {
+		_, err = s.deps.Store.AddDNC(c.Request.Context(), entries)
+	}
+	if err != nil {
 		s.fail(c, err)
 		return
 	}
 	c.Status(http.StatusNoContent)
-}
-
-func (s *Server) storeOptOut(c *gin.Context, req optOutRequest) error {
-	var person campaign.Person
-	var err error
-	number := phone.Number{}
-	switch {
-	case req.CustomerID == "" && req.Phone == "":
-		return badField("customer_id", "give customer_id, phone or both")
-	case len(req.Reason) > 64 || req.Reason == "":
-		return badField("reason", "must be 1 to 64 bytes")
-	}
-	if req.CustomerID != "" {
-		if person, err = s.deps.Store.Person(c.Request.Context(), tenant(c), req.CustomerID); err != nil {
-			if isNotFound(err) {
-				return badField("customer_id", "no such contact")
-			}
-			return err
-		}
-		number = person.Number
-	}
-	if req.Phone != "" {
-		if number, err = s.number(req.Phone); err != nil {
-			return badField("phone", err.Error())
-		}
-	}
-	until := time.Time{}
-	if req.Until != "" {
-		if until, err = time.Parse(time.RFC3339, req.Until); err != nil {
-			return badField("until", "write it as 2026-01-02T15:04:05+08:00")
-		}
-	}
-	return s.deps.Store.OptOut(c.Request.Context(), tenant(c), number, person.ID, req.Reason, until)
 }

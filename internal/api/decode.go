@@ -12,6 +12,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -202,4 +203,9 @@ func scan(body []byte) error {
 		}
 		top.isKey = true
 	}
+}
+
+// hasControl reports text that does not belong on one line.
+func hasControl(s string) bool {
+	return strings.ContainsFunc(s, unicode.IsControl) || !utf8.ValidString(s)
 }

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -50,8 +49,15 @@ type Deps struct {
 	// made before its time; it does not block. Nil = nobody cares.
 	Accepted func(p campaign.Person, script string)
 	// Wake tells the scheduler; Cancel hangs up a contact's live call.
-	Wake    func()
-	Cancel  func(contact string) bool
+	Wake   func()
+	Cancel func(contact string) bool
+	// HangUp ends the live calls of a tenant on this controller (empty = of all)
+	// and says how many. Nil = it cannot.
+	HangUp func(tenant string) int
+	// Rules are those that Place judges by, and Act what would be judged for a
+	// contact in a task: both for Explain.
+	Rules   compliance.Rules
+	Act     func(t campaign.Task, m Member) compliance.Act
 	Ready   func(ctx context.Context) []Check
 	Metrics http.Handler
 	// Past is how late a call_time may be and still be dialled.
@@ -99,19 +105,7 @@ func (s *Server) routes() {
 	if s.deps.Metrics != nil {
 		s.engine.GET("/metrics", gin.WrapH(s.deps.Metrics))
 	}
-	v1 := s.engine.Group("/api/v1")
-	v1.POST("/call/task", s.may("tasks:write"), s.createTask)
-	v1.GET("/call/task", s.may("tasks:read"), s.listTasks)
-	v1.GET("/call/task/:id", s.may("tasks:read"), s.getTask)
-	v1.DELETE("/call/task/:id", s.may("tasks:write"), s.deleteTask)
-	v1.GET("/call/task/:id/attempts", s.may("tasks:read"), s.getAttempts)
-	v1.GET("/attempts/:id", s.may("tasks:read"), s.getAttempt)
-	v1.GET("/attempts/:id/transcript", s.may("tasks:read"), s.getTranscript)
-	v1.GET("/recordings/:id", s.may("recordings:read"), s.getRecording)
-	v1.POST("/contacts", s.may("contacts:write"), s.saveContact)
-	v1.GET("/contacts", s.may("contacts:read"), s.listContacts)
-	v1.GET("/contacts/:customer_id", s.may("contacts:read"), s.getContact)
-	v1.POST("/opt-outs", s.may("contacts:write"), s.optOut)
+	s.register(s.engine.Group("/api/v1"), table())
 }
 
 // recover turns a fault of ours into a 500 that says nothing and a log line.
@@ -143,37 +137,3 @@ func (s *Server) readyz(c *gin.Context) {
 
 // HashKey is the stored form of an API key.
 func HashKey(key string) [32]byte { return sha256.Sum256([]byte(key)) }
-
-// may admits requests whose API key has the scope.
-func (s *Server) may(scope string) gin.HandlerFunc {
-	return func(c *gin.Context) {
-		key := c.GetHeader("X-API-Key")
-		if scheme, credentials, ok := strings.Cut(c.GetHeader("Authorization"), " "); ok && strings.EqualFold(scheme, "Bearer") {
-			key = strings.TrimSpace(credentials)
-		}
-		if key == "" || len(key) > 256 {
-			c.Header("WWW-Authenticate", "Bearer")
-			s.fail(c, problem(http.StatusUnauthorized, "no API key", "send Authorization: Bearer <key>; `ringmaster key create` makes one"))
-			return
-		}
-		k, err := s.deps.Store.APIKeyByHash(c.Request.Context(), HashKey(key), s.deps.Now())
-		if err != nil {
-			if isNotFound(err) {
-				c.Header("WWW-Authenticate", "Bearer")
-				err = problem(http.StatusUnauthorized, "API key is not valid", "it is unknown, revoked or expired")
-			}
-			s.fail(c, err)
-			return
-		}
-		for _, have := range k.Scopes {
-			if have == scope || have == "*" {
-				c.Set("tenant", k.Tenant)
-				c.Next()
-				return
-			}
-		}
-		s.fail(c, problem(http.StatusForbidden, "scope missing", "this key lacks the scope "+scope))
-	}
-}
-
-func tenant(c *gin.Context) string { return c.GetString("tenant") }

@@ -62,9 +62,16 @@ type APIKey struct {
 	Tenant    string
 	Name      string
 	Hash      [32]byte
-	Scopes    []string
+	Role      Role      // its scopes, and
+	Scopes    []string  // these besides
 	ExpiresAt time.Time // zero = never
 	CreatedAt time.Time
+	CreatedBy string
+	RevokedAt time.Time // zero = not
+	// LastUsedAt is exact to a minute.
+	LastUsedAt time.Time
+	// AllowReveal adds numbers:reveal to what a role may.
+	AllowReveal bool
 }
 
 // Store is what the REST API reads and writes.
@@ -96,9 +103,15 @@ type Store interface {
 	ScriptVersion(ctx context.Context, tenant, script string) (version string, source []byte, err error)
 	SaveScript(ctx context.Context, tenant, script, version string, source []byte, by string) error
 
-	SaveAPIKey(ctx context.Context, k APIKey) error
-	// APIKeyByHash: ErrNotFound for an unknown or expired key.
-	APIKeyByHash(ctx context.Context, hash [32]byte, now time.Time) (APIKey, error)
+	Keys
+	AuditLog
+	DNCList
+	ConsentRecords
+	CallerIDRegistry
+	StopButton
+	Explainer
+	Persons
+
 	Ping(ctx context.Context) error
 }
 

@@ -81,34 +81,13 @@ func (s *Server) createTask(c *gin.Context) {
 
 func (s *Server) acceptTask(c *gin.Context, req taskRequest, body []byte) (taskView, bool, error) {
 	ctx, now := c.Request.Context(), s.deps.Now()
-	key := c.GetHeader("Idempotency-Key")
-	if err := checkTask(req, key); err != nil {
-		return taskView{}, false, err
-	}
-	info, ok, err := s.deps.Script(ctx, tenant(c), req.ScriptID)
+	info, person, err := s.checkOrder(c, req)
 	if err != nil {
 		return taskView{}, false, err
 	}
-	if !ok {
-		return taskView{}, false, badField("script_id", "no such script is published")
-	}
-	person, err := s.deps.Store.Person(ctx, tenant(c), req.CustomerID)
-	if errors.Is(err, ErrNotFound) {
-		return taskView{}, false, badField("customer_id", "no such contact: create it with POST /api/v1/contacts")
-	} else if err != nil {
-		return taskView{}, false, err
-	}
-	if missing := info.Missing(person); len(missing) > 0 {
-		fields := make([]FieldError, 0, len(missing))
-		for _, m := range missing {
-			name, why, _ := strings.Cut(m, ": ")
-			fields = append(fields, FieldError{"variables." + name, "the script needs it: " + why})
-		}
-		return taskView{}, false, problem(http.StatusUnprocessableEntity, "contact lacks variables of the script", "set them with POST /api/v1/contacts", fields...)
-	}
 	n := NewContact{ID: uuid.Must(uuid.NewV7()), Tenant: tenant(c), CustomerID: req.CustomerID, Script: req.ScriptID,
 		CallTime: req.CallTime, State: campaign.Scheduled, Priority: req.Priority, Ref: req.Ref,
-		IdempotencyKey: key, RequestHash: sha256.Sum256(body), CreatedAt: now}
+		IdempotencyKey: c.GetHeader("Idempotency-Key"), RequestHash: sha256.Sum256(body), CreatedAt: now}
 	opens, err := s.schedule(&n, person, info, now)
 	if err != nil {
 		return taskView{}, false, err
@@ -120,11 +99,44 @@ func (s *Server) acceptTask(c *gin.Context, req taskRequest, body []byte) (taskV
 	if err == nil && created && n.State == campaign.Scheduled && s.deps.Accepted != nil {
 		s.deps.Accepted(person, req.ScriptID)
 	}
+	touched(c, "call_task", contact.ID)
 	view := viewTask(contact)
 	if created && !opens.IsZero() {
 		view.OpensAt = opens.Format(time.RFC3339)
 	}
 	return view, created, err
+}
+
+// checkOrder finds script and customer of an order and what is wrong with it.
+func (s *Server) checkOrder(c *gin.Context, req taskRequest) (info ScriptInfo, person campaign.Person, err error) {
+	ctx := c.Request.Context()
+	if err := checkTask(req, c.GetHeader("Idempotency-Key")); err != nil {
+		return info, person, err
+	}
+	info, ok, err := s.deps.Script(ctx, tenant(c), req.ScriptID)
+	if err != nil {
+		return info, person, err
+	}
+	if !ok {
+		return info, person, badField("script_id", "no such script is published")
+	}
+	person, err = s.deps.Store.Person(ctx, tenant(c), req.CustomerID)
+	if errors.Is(err, ErrNotFound) {
+		return info, person, badField("customer_id", "no such contact: create it with POST /api/v1/contacts")
+	} else if err != nil {
+		return info, person, err
+	}
+	touched(c, "person", person.ID)
+	missing := info.Missing(person)
+	if len(missing) == 0 {
+		return info, person, nil
+	}
+	fields := make([]FieldError, 0, len(missing))
+	for _, m := range missing {
+		name, why, _ := strings.Cut(m, ": ")
+		fields = append(fields, FieldError{"variables." + name, "the script needs it: " + why})
+	}
+	return info, person, problem(http.StatusUnprocessableEntity, "contact lacks variables of the script", "set them with POST /api/v1/contacts", fields...)
 }
 
 func checkTask(req taskRequest, key string) error {
@@ -190,6 +202,7 @@ func (s *Server) getTask(c *gin.Context) {
 		s.fail(c, err)
 		return
 	}
+	touched(c, "person", ct.Person)
 	c.JSON(http.StatusOK, viewTask(ct))
 }
 
@@ -213,6 +226,7 @@ func (s *Server) listTasks(c *gin.Context) {
 	}
 	views := make([]taskView, 0, len(list))
 	for _, ct := range list {
+		touched(c, "person", ct.Person)
 		views = append(views, viewTask(ct))
 	}
 	c.JSON(http.StatusOK, gin.H{"tasks": views})

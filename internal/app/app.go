@@ -2,8 +2,6 @@ package app
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -195,6 +193,7 @@ func (a *App) wire() error {
 		Store: a.store, Log: a.log, Script: a.library.info,
 		Hours: a.judgeHours, TenantZone: a.cfg.Tenant.Zone, TenantRegion: a.cfg.Tenant.Region,
 		Lab: a.fleet.lab(), Task: a.standingTask, Wake: a.scheduler.Wake, Cancel: a.scheduler.Cancel,
+		Rules: a.rules, Act: a.act, HangUp: a.scheduler.HangUp,
 		Accepted: a.caller.foresee, Ready: a.Ready, Metrics: a.metrics.handler(),
 	}
 	if a.archive != nil { // a nil *Archive in the interface would not be nil
@@ -261,18 +260,20 @@ func (a *App) Store() *store.Store { return a.store }
 
 // CreateKey makes an API key and returns it; only its hash is kept.
 func (a *App) CreateKey(ctx context.Context, name string, scopes []string, expires time.Time) (string, error) {
-	return CreateKey(ctx, a.store, a.cfg.Tenant.ID, name, scopes, expires)
+	return CreateKey(ctx, a.store, api.APIKey{Tenant: a.cfg.Tenant.ID, Name: name, Scopes: scopes, ExpiresAt: expires})
 }
 
 // CreateKey makes an API key in a store.
-func CreateKey(ctx context.Context, st api.Store, tenant, name string, scopes []string, expires time.Time) (string, error) {
-	secret := make([]byte, 24)
-	if _, err := rand.Read(secret); err != nil {
+func CreateKey(ctx context.Context, st api.Store, k api.APIKey) (string, error) {
+	if err := api.CheckKey(k); err != nil {
 		return "", err
 	}
-	key := "rm_" + base64.RawURLEncoding.EncodeToString(secret)
-	return key, st.SaveAPIKey(ctx, api.APIKey{ID: uuid.Must(uuid.NewV7()), Tenant: tenant, Name: name, Hash: api.HashKey(key),
-		Scopes: scopes, ExpiresAt: expires, CreatedAt: time.Now()})
+	key, err := api.NewKey()
+	if err != nil {
+		return "", err
+	}
+	k.ID, k.Hash, k.CreatedAt = uuid.Must(uuid.NewV7()), api.HashKey(key), time.Now()
+	return key, st.SaveAPIKey(ctx, k)
 }
 
 // Run works until ctx ends: then no call is started any more, live calls may

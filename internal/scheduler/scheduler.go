@@ -71,8 +71,8 @@ type Scheduler struct {
 	closing  <-chan struct{} // of callCtx: calls are hung up now
 
 	mu    sync.Mutex
-	live  map[string]context.CancelFunc // by contact ID
-	put   map[uuid.UUID]putOff          // by contact
+	live  map[string]liveCall  // by contact ID
+	put   map[uuid.UUID]putOff // by contact
 	calls sync.WaitGroup
 	stats Stats
 }
@@ -108,7 +108,7 @@ func New(cfg Config, store Store, caller Caller, messages func(campaign.Attempt,
 		messages = func(campaign.Attempt, campaign.Outcome) []Message { return nil }
 	}
 	return &Scheduler{cfg: cfg, store: store, caller: caller, messages: messages, log: log,
-		wake: make(chan struct{}, 1), live: map[string]context.CancelFunc{}, put: map[uuid.UUID]putOff{}}
+		wake: make(chan struct{}, 1), live: map[string]liveCall{}, put: map[uuid.UUID]putOff{}}
 }
 
 // Wake makes the scheduler look at the database now.
@@ -132,11 +132,31 @@ func (s *Scheduler) Stats() Stats {
 func (s *Scheduler) Cancel(contact string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	cancel, ok := s.live[contact]
+	call, ok := s.live[contact]
 	if ok {
-		cancel()
+		call.cancel()
 	}
 	return ok
+}
+
+// liveCall is a call under way on this controller.
+type liveCall struct {
+	tenant string
+	cancel context.CancelFunc
+}
+
+// HangUp hangs up the live calls of a tenant on this controller (of every one
+// when it is empty) and says how many there were.
+func (s *Scheduler) HangUp(tenant string) (n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, call := range s.live {
+		if tenant == "" || call.tenant == tenant {
+			call.cancel()
+			n++
+		}
+	}
+	return n
 }
 
 // Run works until ctx ends, then lets live calls finish until callCtx ends
@@ -323,7 +343,7 @@ func (s *Scheduler) start(callCtx context.Context, a campaign.Attempt) {
 	ctx, cancel := context.WithCancel(callCtx)
 	s.mu.Lock()
 	s.stats.Claimed++
-	s.live[a.Contact.ID.String()] = cancel
+	s.live[a.Contact.ID.String()] = liveCall{a.Tenant, cancel}
 	s.mu.Unlock()
 	s.calls.Go(func() {
 		defer func() {
