@@ -18,9 +18,11 @@ import (
 // scriptCommand is the parent of everything that is done with call scripts;
 // every subcommand is a file of its own and one line here.
 func scriptCommand() *cobra.Command {
-	cmd := &cobra.Command{Use: "script", Short: "call scripts (话术): check, draw"}
+	cmd := &cobra.Command{Use: "script", Short: "call scripts (话术): check, draw, rehearse, talk to"}
 	cmd.AddCommand(scriptCheckCommand())
 	cmd.AddCommand(scriptGraphCommand())
+	cmd.AddCommand(scriptTestCommand())
+	cmd.AddCommand(scriptChatCommand())
 	return cmd
 }
 
