@@ -37,7 +37,7 @@ func tables(t *testing.T) (train, test, oos string) {
 	return write("train.tsv", a.String()), write("test.tsv", b.String()), write("oos.tsv", "oos\t明天下雪吗\noos\tжжж\noos\trecipe of soup\n")
 }
 
-func nlu(t *testing.T, args ...string) (string, error) {
+func runNLU(t *testing.T, args ...string) (string, error) {
 	t.Helper()
 	cmd := nluCommand()
 	var out bytes.Buffer
@@ -52,7 +52,7 @@ func nlu(t *testing.T, args ...string) (string, error) {
 func TestRow_S10_TheCommandMeasures(t *testing.T) {
 	train, test, oos := tables(t)
 	picture := filepath.Join(t.TempDir(), "c.svg")
-	out, err := nlu(t, "eval", "--train", train, "--test", test, "--oos", oos, "--json", "--confusion", picture)
+	out, err := runNLU(t, "eval", "--train", train, "--test", test, "--oos", oos, "--json", "--confusion", picture)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,7 +77,7 @@ func TestRow_S10_TheCommandMeasures(t *testing.T) {
 		t.Errorf("picture: %v %.20s", err, b)
 	}
 	picture = filepath.Join(t.TempDir(), "c.png")
-	if out, err = nlu(t, "eval", "--train", train, "--test", test, "--confusion", picture); err != nil || !strings.Contains(out, "macro F1") {
+	if out, err = runNLU(t, "eval", "--train", train, "--test", test, "--confusion", picture); err != nil || !strings.Contains(out, "macro F1") {
 		t.Errorf("%v %s", err, out)
 	}
 	if b, err := os.ReadFile(picture); err != nil || !bytes.HasPrefix(b, []byte("\x89PNG")) {
@@ -96,13 +96,13 @@ func TestBadTablesAreRefusedByLine(t *testing.T) {
 	}
 	for s, want := range map[string]string{"": "empty", "a\tb\nno tab": "line 2", "a\tb\nb\t\xff": "line 2", "a\tb\na\tc": "at least two labels", "a\t" + strings.Repeat("x", 1<<17): "line 1"} {
 		path := write(s)
-		_, err := nlu(t, "eval", "--train", path, "--test", test)
+		_, err := runNLU(t, "eval", "--train", path, "--test", test)
 		if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), path) {
 			t.Errorf("%.20q: %v, want %s and the file", s, err, want)
 		}
 	}
 	for _, args := range [][]string{{"eval"}, {"eval", "--train", train}, {"eval", "--train", train, "--test", "/nonexistent"}, {"eval", "--train", train, "--test", test, "--confusion", "c.gif"}} {
-		if _, err := nlu(t, args...); err == nil {
+		if _, err := runNLU(t, args...); err == nil {
 			t.Errorf("%v is accepted", args)
 		}
 	}

@@ -44,7 +44,7 @@ func TestRow_S10_AnAuthorMeasuresAScript(t *testing.T) {
 	old := write("old.yaml", cardScript)
 	worse := write("new.yaml", strings.Replace(cardScript, "[额度能不能", "[银行卡不见了呀, 卡被人偷走了呀, 卡丢在出租车上了呀, 找不到卡了呀, 额度能不能", 1))
 	picture := filepath.Join(dir, "c.svg")
-	out, err := nlu(t, "report", worse, "--before", old, "--json", "--strict", "--confusion", picture)
+	out, err := runNLU(t, "report", worse, "--before", old, "--json", "--strict", "--confusion", picture)
 	if !errors.Is(err, errWorse) {
 		t.Errorf("--strict: %v", err)
 	}
@@ -60,11 +60,11 @@ func TestRow_S10_AnAuthorMeasuresAScript(t *testing.T) {
 	if b, err := os.ReadFile(picture); err != nil || !bytes.HasPrefix(b, []byte("<svg")) {
 		t.Errorf("picture: %v", err)
 	}
-	if out, err := nlu(t, "report", old, "--strict"); err != nil || !strings.Contains(out, "macro F1") {
+	if out, err := runNLU(t, "report", old, "--strict"); err != nil || !strings.Contains(out, "macro F1") {
 		t.Errorf("%v\n%s", err, out)
 	}
 	for _, args := range [][]string{{"report"}, {"report", "cards"}, {"report", write("bad.yaml", "format: x")}, {"report", old, "--confusion", "c.gif"}, {"report", old, "--before", "/nonexistent.yaml"}} {
-		if _, err := nlu(t, args...); err == nil {
+		if _, err := runNLU(t, args...); err == nil {
 			t.Errorf("%v is accepted", args)
 		}
 	}
