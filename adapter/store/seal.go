@@ -35,7 +35,7 @@ func newSealing() *sealing {
 	return &sealing{token: make(chan struct{}, 1), done: make(chan struct{})}
 }
 
-// sealLimit bounds one sealing transaction: it serves others than the one in whose goroutine it runs.
+// sealLimit bounds the transaction of one block: it serves others than the one in whose goroutine it runs.
 const sealLimit = 15 * time.Second
 
 // Seal implements scheduler.Store.
@@ -49,9 +49,7 @@ func (s *Store) Seal(ctx context.Context, tenant string) error {
 		return ctx.Err()
 	case <-b.token:
 	}
-	once, cancel := context.WithTimeout(context.WithoutCancel(ctx), sealLimit)
-	b.err = s.seal(once, tenant)
-	cancel()
+	b.err = s.seal(context.WithoutCancel(ctx), tenant)
 	close(b.done)
 	s.seals.passOn(tenant)
 	return b.err
@@ -120,7 +118,9 @@ func (q *seals) passOnLocked(tenant string) {
 // seal puts every committed record of a tenant that is in no block yet into blocks.
 func (s *Store) seal(ctx context.Context, tenant string) error {
 	for {
-		n, err := s.sealOne(ctx, tenant)
+		once, cancel := context.WithTimeout(ctx, sealLimit)
+		n, err := s.sealOne(once, tenant)
+		cancel()
 		if err != nil || n < ledger.MaxBlock {
 			return err
 		}
@@ -188,9 +188,10 @@ func (s *Store) block(tenant string, head headRow, rows []permitRow) blockRow {
 	}
 }
 
-// assign writes into records which block they are in and where.
+// assign writes into records which block they are in and where. Under the head's lock nobody else does; so they are found by their key
+// alone, and not by walking all that is unsealed.
 func assign(tx *gorm.DB, tenant string, seq int64, rows []permitRow) error {
-	const chunk = 400
+	const chunk = 100 // the CASE is looked through for each row
 	byKind := map[string][]int{}
 	for i, r := range rows {
 		byKind[r.Kind] = append(byKind[r.Kind], i)
@@ -205,7 +206,7 @@ func assign(tx *gorm.DB, tenant string, seq int64, rows []permitRow) error {
 				args = append(args, rows[i].ID, i)
 				ids[j] = rows[i].ID
 			}
-			q += " END WHERE tenant_id = ? AND kind = ? AND block_seq IS NULL AND id IN ?"
+			q += " END WHERE tenant_id = ? AND kind = ? AND id IN ?"
 			args = append(args, tenant, string(kind), ids)
 			if err := exactly(int64(len(part)), tx.Exec(q, args...), errAgain); err != nil {
 				return err
