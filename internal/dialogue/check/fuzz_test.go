@@ -88,6 +88,7 @@ func judgeAny(t *testing.T, lib *dialogue.Library, src []byte, g *rand.Rand) boo
 // Packs with lines taken out, exchanged and doubled: of those that still
 // compile the model covers everything that the engine does.
 func TestMangledPacks(t *testing.T) {
+	t.Parallel()
 	shared, err := scripts.Shared()
 	if err != nil {
 		t.Fatal(err)

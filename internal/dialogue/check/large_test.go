@@ -94,6 +94,7 @@ func large(t testing.TB, n int) *dialogue.Script {
 // A thousand nodes: what is explored stays in proportion to the script. The
 // time is printed, not judged; the aim is under 2 s.
 func TestRow_M8_AThousandNodes(t *testing.T) {
+	t.Parallel()
 	sc := large(t, 1000)
 	began := time.Now()
 	r := Run(sc, Options{File: "large.yaml", Understander: keyword.New()})
@@ -109,6 +110,7 @@ func TestRow_M8_AThousandNodes(t *testing.T) {
 // A script that has more combinations than are told apart is still explored:
 // some are judged together, and nothing is said that is not so.
 func TestTooManyCombinationsAreJudgedTogether(t *testing.T) {
+	t.Parallel()
 	sc, err := dialogue.Compile("large.yaml", []byte(largeSource(400, true)))
 	if err != nil {
 		t.Fatal(err)

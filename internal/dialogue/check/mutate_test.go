@@ -215,6 +215,7 @@ func turned(v any, path ...string) any {
 // Taking any notice, any exit or any bound of a loop out of any shipped pack
 // is refused, every time.
 func TestRow_M8_MutatedPacksAreRefused(t *testing.T) {
+	t.Parallel()
 	shared, err := scripts.Shared()
 	if err != nil {
 		t.Fatal(err)
@@ -335,6 +336,7 @@ func hasLoop(sc *dialogue.Script, bound string) bool {
 // The engine says nothing before the notice has been heard. Should it ever,
 // after whatever has happened, the check sees it.
 func TestRow_M8_AnEngineThatSpeaksTooEarlyIsRefused(t *testing.T) {
+	t.Parallel()
 	for path, sc := range shipped(t) {
 		for _, when := range []dialogue.InputKind{dialogue.Silence, dialogue.Heard, dialogue.KeysPressed, dialogue.Deaf, dialogue.Machine, dialogue.TransferFailed} {
 			c := newChecker(sc, Options{File: path})
@@ -357,6 +359,7 @@ func TestRow_M8_AnEngineThatSpeaksTooEarlyIsRefused(t *testing.T) {
 // The engine gives every node its exits. Should it ever lose one, at one node,
 // the check sees it: the engine itself is tried.
 func TestRow_M8_AnEngineWithoutAnExitIsRefused(t *testing.T) {
+	t.Parallel()
 	total := 0
 	for path, sc := range shipped(t) {
 		for _, n := range newChecker(sc, Options{}).m.nodes {

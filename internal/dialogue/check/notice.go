@@ -1,7 +1,6 @@
 package check
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -17,46 +16,65 @@ import (
 func (c *checker) noticeFirst() {
 	for _, lang := range c.m.langs {
 		customer := dialogue.Customer{ID: "check", Name: "张三", Language: speech.Language(lang), Vars: c.sampleVars()}
-		now := time.UnixMilli(0).UTC()
-		st, mv := c.script.Start(customer, now)
-		type play struct {
-			st   dialogue.State
-			path []Step
-		}
-		start := play{st, nil}
-		queue, seen := []play{start}, map[string]bool{}
-		if !c.onlyNotice(mv, nil) {
+		st, mv := c.script.Start(customer, time.UnixMilli(0).UTC())
+		if !c.onlyNotice(mv, nil) || !c.playNotice(st) {
 			return
-		}
-		for len(queue) > 0 && len(seen) < 2000 {
-			p := queue[0]
-			queue = queue[1:]
-			for _, in := range beforeNotice(p.st) {
-				next, mv := c.next(p.st, in, now)
-				path := append(p.path[:len(p.path):len(p.path)], Step{Who: "them", Text: happening(in)})
-				if next.Disclosed {
-					continue
-				}
-				if !c.onlyNotice(mv, path) {
-					return
-				}
-				if key := fmt.Sprint(next.Phase, next.Notices, next.Held, next.Pending, next.Deaf, next.Saying); mv.End == nil && !seen[key] {
-					seen[key] = true
-					queue = append(queue, play{next, path})
-				}
-			}
 		}
 	}
 }
 
+// early is a conversation before the notice has been heard.
+type early struct {
+	st   dialogue.State
+	in   dialogue.Input // what led here
+	from *early
+}
+
+// earlyKey is what of a state matters before the notice.
+type earlyKey struct {
+	phase         dialogue.Phase
+	notices       int
+	held, saying  string
+	pending, deaf bool
+}
+
+func (c *checker) playNotice(st dialogue.State) bool {
+	now := time.UnixMilli(0).UTC()
+	queue, seen := []*early{{st: st}}, map[earlyKey]bool{}
+	for len(queue) > 0 && len(seen) < 2000 {
+		p := queue[0]
+		queue = queue[1:]
+		for _, in := range beforeNotice(p.st) {
+			next, mv := c.next(p.st, in, now)
+			if next.Disclosed {
+				continue
+			}
+			e := &early{next, in, p}
+			if !c.onlyNotice(mv, e) {
+				return false
+			}
+			key := earlyKey{next.Phase, next.Notices, next.Held, strings.Join(next.Saying, " "), next.Pending, next.Deaf}
+			if mv.End == nil && !seen[key] {
+				seen[key] = true
+				queue = append(queue, e)
+			}
+		}
+	}
+	return true
+}
+
 // onlyNotice: the move says nothing of the author's but the notice.
-func (c *checker) onlyNotice(mv dialogue.Move, path []Step) bool {
+func (c *checker) onlyNotice(mv dialogue.Move, e *early) bool {
 	for _, l := range mv.Lines {
 		if l.Disclosure || l.Fixed {
 			continue
 		}
+		path := []Step{{Who: "us", Text: l.Text}}
+		for ; e != nil && e.from != nil; e = e.from {
+			path = append([]Step{{Who: "them", Text: happening(e.in)}}, path...)
+		}
 		f := Finding{Rule: Disclosure, File: c.m.file, Line: 1, Column: 1, Suggest: "this is a fault of the engine: report it",
-			Text: "business is said before the notice has been heard: " + quoted(clip(l.Text, 60)), Path: append([]Step{c.m.notice.step(c.m)}, append(path, Step{Who: "us", Text: l.Text})...)}
+			Text: "business is said before the notice has been heard: " + quoted(clip(l.Text, 60)), Path: append([]Step{c.m.notice.step(c.m)}, path...)}
 		c.out.add(f, f.Text)
 		return false
 	}
@@ -71,7 +89,7 @@ func beforeNotice(st dialogue.State) []dialogue.Input {
 	}
 	out := []dialogue.Input{{Kind: dialogue.Silence}, {Kind: dialogue.Said, HeardLine: "older.0"}, {Kind: dialogue.KeysPressed, Digits: "1"}, {Kind: dialogue.KeysPressed, Digits: "0"}, {Kind: dialogue.Deaf},
 		{Kind: dialogue.Machine, Reason: "greeting"}, {Kind: dialogue.Machine, Reason: "beep"}, {Kind: dialogue.TransferFailed, Reason: "busy"}, {Kind: dialogue.Heard, Text: "转人工"}}
-	for _, i := range []nlu.Intent{"", "affirm", "busy", "callback", "not_interested", "price_objection", "who_is_this", "are_you_ai", "wrong_person"} {
+	for _, i := range []nlu.Intent{"affirm", "busy", "not_interested", "price_objection"} { // busy and not_interested are held, the others are not
 		in := dialogue.Input{Kind: dialogue.Heard, Text: "嗯嗯呃", Answer: nlu.Answer{Intent: i, Confidence: 0.9}}
 		out = append(out, in)
 		in.HeardLine, in.HeardText = line, "您好"

@@ -50,6 +50,7 @@ nodes:
 // Segment by tone: a line is refused for exactly those segments whose ceiling
 // it is over, unless they are led another way; the finding names them.
 func TestRow_S17_CeilingsAreEnforcedByTheCheck(t *testing.T) {
+	t.Parallel()
 	ceilings := map[string]dialogue.Tone{"early": dialogue.Soft, "mid": dialogue.Firm, "late": dialogue.Strong}
 	cells, refused := 0, 0
 	for tone, level := range map[string]dialogue.Tone{"soft": dialogue.Soft, "firm": dialogue.Firm, "strong": dialogue.Strong} {
@@ -114,6 +115,7 @@ func TestRow_S17_CeilingsAreEnforcedByTheCheck(t *testing.T) {
 // of a script of that industry, is refused at its place; the line without it
 // passes.
 func TestRow_S23_VagueWordsFailTheCheck(t *testing.T) {
+	t.Parallel()
 	shared, err := scripts.Shared()
 	if err != nil {
 		t.Fatal(err)
@@ -169,6 +171,7 @@ func phrasesIn(t *testing.T, lexicon []byte, list string) []string {
 // fallback of an offer taken away, so that everybody would hear it, is
 // refused.
 func TestRow_S29_OfferOutsideItsTierFailsTheCheck(t *testing.T) {
+	t.Parallel()
 	shared, err := scripts.Shared()
 	if err != nil {
 		t.Fatal(err)

@@ -261,6 +261,7 @@ objections:
 // what was said, the model knows can be said; what was taken, it knows can be
 // taken. So what the model never reaches is never reached.
 func TestTheModelCoversTheEngine(t *testing.T) {
+	t.Parallel()
 	r := rand.New(rand.NewPCG(8, 8))
 	now := time.Date(2026, 10, 1, 14, 0, 0, 0, time.FixedZone("", 8*3600))
 	moves := 0

@@ -55,6 +55,7 @@ func asked(t *testing.T, u *keyword.Understander, examples map[string][]string, 
 // sentence is taken for another intent, by how like it the most similar
 // sentence of another intent is.
 func TestThresholds(t *testing.T) {
+	t.Parallel()
 	all := sentences(t)
 	u := keyword.New()
 	r := rand.New(rand.NewPCG(3, 3))
