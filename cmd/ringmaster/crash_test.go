@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -101,6 +102,23 @@ func TestKilledAtAnyMomentNobodyIsRungTwiceAndNothingIsLost(t *testing.T) {
 	h.until(10*time.Second, "no channel is left on the exchange", func() bool { return h.twin.Stats().Live == 0 })
 	h.judge(orders)
 	h.stop()
+	h.audit()
+}
+
+// audit exports the permit ledger and verifies it: whatever died when, each placed call has its one permit in one whole chain.
+func (h *house) audit() {
+	h.Helper()
+	file := filepath.Join(h.dir, "ledger.jsonl")
+	_, said, code := run(h.T, h.bin, "ledger", "export", "--config", h.config, "--out", file)
+	_, key, ok := strings.Cut(said, "public key  ")
+	if code != 0 || !ok {
+		h.Fatalf("export: exit %d: %s", code, said)
+	}
+	verdict, complaints, code := run(h.T, h.bin, "ledger", "verify", "--key", strings.TrimSpace(key), file)
+	if code != 0 || !strings.Contains(verdict, "the ledger is whole") {
+		h.Errorf("verify: exit %d: %s%s", code, verdict, complaints)
+	}
+	h.Logf("%s", verdict)
 }
 
 // order posts n new tasks and repeats those whose answer is missing, each with
