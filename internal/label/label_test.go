@@ -140,7 +140,7 @@ func TestRow_M13_LabelsAreFoundInRecordingsAndTheirAbsenceToo(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	var accepted, right, wrong, falseAccept, cut, cutAccept int
+	var accepted, right, wrong, falseAccept, cut, cutAccept, resumed, resumedFound int
 	lowest, highest := 1.0, 0.0
 	for i := range notices {
 		p, err := NewPrint(sounds[i], 8000)
@@ -173,6 +173,13 @@ func TestRow_M13_LabelsAreFoundInRecordingsAndTheirAbsenceToo(t *testing.T) {
 					t.Logf("found where it is not: notice %d in sound %d through %s: %+v", i, j, c.name, m)
 				}
 			}
+			at := (len(sounds[i])/3 + r.IntN(len(sounds[i])/3)) / 160 * 160 // stopped, and it goes on a little earlier
+			m = p.Find(c.pass(t, r, join(lead, sounds[i][:at], silence(time.Duration(500+r.IntN(2000))*time.Millisecond), sounds[i][max(0, at-3200):], silence(time.Second))), c.rate)
+			if resumed++; m.Proven() {
+				resumedFound++
+			} else {
+				t.Logf("a notice that went on is not found: %d through %s: %+v", i, c.name, m)
+			}
 			keep := 0.45 + 0.4*r.Float64() // hung up in mid-notice
 			m = p.Find(c.pass(t, r, join(lead, sounds[i][:int(keep*float64(len(sounds[i])))], silence(time.Second))), c.rate)
 			cut++
@@ -184,6 +191,10 @@ func TestRow_M13_LabelsAreFoundInRecordingsAndTheirAbsenceToo(t *testing.T) {
 	}
 	t.Logf("spoken notices: %d of %d found (lowest score %.2f); %d of %d other recordings accepted (highest score %.2f); %d of %d cut notices accepted",
 		accepted, right, lowest, falseAccept, wrong, highest, cutAccept, cut)
+	t.Logf("%d of %d notices that were stopped and went on found", resumedFound, resumed)
+	if resumedFound*10 < resumed*9 {
+		t.Error("too few of them")
+	}
 	if accepted != right || falseAccept != 0 || cutAccept != 0 {
 		t.Error("a notice was missed, or found where it is not")
 	}

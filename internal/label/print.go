@@ -111,6 +111,56 @@ func (p Print) Find(samples []int16, rate int) Match {
 	if total > 0 {
 		m.Score, m.Heard, m.Cut = sum/float64(total), float64(found)/float64(total), !last
 	}
+	if !m.Proven() {
+		if apart := p.findApart(rec, at); apart.Proven() {
+			return apart
+		}
+	}
+	return m
+}
+
+// pauseFrames is the longest pause in a notice that was stopped and went on.
+const pauseFrames = 250
+
+// apartScore is asked of every piece when pauses may lie between them.
+const apartScore = 0.8
+
+// findApart looks for a notice that was stopped and went on, from a phrase
+// boundary: its pieces in order, with pauses or repeats between them.
+func (p Print) findApart(rec []frame, at int) Match {
+	total, found, last, pos, sum := 0, 0, false, max(0, at-pauseFrames), 0.0
+	m := Match{At: time.Duration(pos) * printHop}
+	for i := 0; i < len(p.frames); i += piece {
+		part := p.frames[i:min(i+piece, len(p.frames))]
+		if len(part) < piece/2 || silent(part) {
+			pos += len(part)
+			continue
+		}
+		best, where := -1.0, pos
+		for j := max(0, pos-pieceSlack); j <= pos+pauseFrames && j+len(part) <= len(rec); j++ {
+			s := alike(part, rec[j:j+len(part)], 1)
+			if s > best {
+				best, where = s, j
+			}
+			if j == pos+pieceSlack && best >= apartScore && found > 0 { // it goes straight on
+				break
+			}
+		}
+		total++
+		sum += max(0, best)
+		if last = best >= apartScore; last {
+			if found == 0 {
+				m.At = max(0, time.Duration(where-pieceSlack)*printHop)
+			}
+			found++
+			pos = where
+		}
+		pos += len(part)
+	}
+	if total < 4 {
+		return Match{Cut: true} // too few pieces to trust their order alone
+	}
+	m.Score, m.Heard, m.Cut = sum/float64(total), float64(found)/float64(total), !last
 	return m
 }
 
