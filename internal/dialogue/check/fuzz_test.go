@@ -107,7 +107,7 @@ func TestMangledPacks(t *testing.T) {
 		t.Fatal(err)
 	}
 	all = append(all, scripts.File{Path: "zoo/good.yaml", Source: good})
-	tries := 80
+	tries := 60
 	if n, err := strconv.Atoi(os.Getenv("RINGMASTER_CHECK_MANGLED")); err == nil { // make prove
 		tries = n
 	}
