@@ -103,7 +103,7 @@ func newBed(t *testing.T) *bed {
 	hours := compliance.Hours{Set: law}
 	b.shown, err = phone.Short("95511")
 	b.must(err)
-	rules := compliance.New(law, compliance.Options{Regions: []string{"CN"}, Late: 10 * time.Minute, Basis: map[campaign.Purpose]string{campaign.Marketing: "explicit"},
+	rules := compliance.New(law, compliance.Options{Regions: []string{"CN"}, Late: 10 * time.Minute,
 		CallerIDs: []compliance.OwnCallerID{{Number: b.shown, Trunk: "carrier", Voice: true}}})
 	b.deps = api.Deps{
 		Store: b.store, Archive: b.archive, Log: log, TenantZone: "Asia/Shanghai", TenantRegion: "CN",

@@ -36,6 +36,9 @@ type Deps struct {
 	Log     *slog.Logger
 	// Script finds the published version; ok is false for an unknown one.
 	Script func(ctx context.Context, tenant, id string) (info ScriptInfo, ok bool, err error)
+	// Desk compiles and checks scripts that are drafted and published. Nil = it
+	// answers that it cannot.
+	Desk ScriptDesk
 	// Hours judges whether a person may be called at that time.
 	Hours func(at time.Time, p campaign.Person, t campaign.Purpose) compliance.Verdict
 	// TenantZone is where a call_time without a zone is read when the contact

@@ -101,6 +101,8 @@ type Store interface {
 
 	OptOut(ctx context.Context, tenant string, n phone.Number, person uuid.UUID, reason string, until time.Time) error
 	ScriptVersion(ctx context.Context, tenant, script string) (version string, source []byte, err error)
+	// SaveScript imports a version from a file: one that is new comes into force, one that is known only while nobody has published or
+	// rolled back by hand. ErrConflict for a version that has another content.
 	SaveScript(ctx context.Context, tenant, script, version string, source []byte, by string) error
 
 	Keys
@@ -111,6 +113,7 @@ type Store interface {
 	StopButton
 	Explainer
 	Persons
+	ScriptVersions
 
 	Ping(ctx context.Context) error
 }

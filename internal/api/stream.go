@@ -3,6 +3,7 @@ package api
 import (
 	"encoding/csv"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"strconv"
 	"strings"
@@ -84,6 +85,9 @@ func (r *rows) page() error {
 // cut ends a stream that failed after its first byte: the client sees a broken
 // connection and not a shorter list.
 func (s *Server) cut(c *gin.Context, err error) {
+	if errors.Is(err, errUnlogged) {
+		return // 503 was answered in its place
+	}
 	s.deps.Log.Error("a stream was cut", "route", c.FullPath(), "err", err)
 	panic(http.ErrAbortHandler) //nolint:forbidigo // net/http's own way to cut a response
 }
