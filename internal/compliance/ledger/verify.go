@@ -12,32 +12,10 @@ import (
 	"hash"
 	"io"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
 )
-
-// Checkpoint is the end of a chain as it was at some time: kept by the auditor, it shows later that nothing was cut off.
-type Checkpoint struct {
-	Seq  uint64
-	Hash Hash
-}
-
-// String is the form that ParseCheckpoint reads: "12:9f86...".
-func (c Checkpoint) String() string { return fmt.Sprintf("%d:%s", c.Seq, c.Hash) }
-
-// ParseCheckpoint reads the text of a checkpoint.
-func ParseCheckpoint(s string) (Checkpoint, error) {
-	var c Checkpoint
-	seq, sum, ok := strings.Cut(strings.TrimSpace(s), ":")
-	n, err := strconv.ParseUint(seq, 10, 63)
-	if !ok || err != nil || c.Hash.UnmarshalText([]byte(sum)) != nil {
-		return c, errors.New("a checkpoint is a block's number, a colon and 64 hexadecimal digits, as an earlier export or verification printed it")
-	}
-	c.Seq = n
-	return c, nil
-}
 
 // Report is what an export holds, as far as it was read.
 type Report struct {
@@ -244,72 +222,6 @@ func (v *verifier) closeBlock() error {
 		return &BrokenError{Line: v.opened, Row: row, Problem: "its records are not those that it sealed: one was altered together with its hash, exchanged or moved"}
 	}
 	return nil
-}
-
-// body is what is looked at in a record.
-type body struct {
-	Kind     Kind
-	ID       uuid.UUID
-	Tenant   string
-	At       time.Time
-	Channel  string
-	Rules    string
-	Verdicts int
-	Other    string // the first decision that does not allow
-}
-
-// read takes out of a record's bytes what is looked at.
-func (d *body) read(raw []byte) bool {
-	good := true
-	str := func(v []byte) string {
-		s, ok := text(v)
-		good = good && ok
-		return s
-	}
-	whole := fields(raw, func(k, v []byte) bool {
-		var err error
-		switch string(k) {
-		case "kind":
-			d.Kind = Kind(str(v))
-		case "id":
-			d.ID, err = uuid.Parse(str(v))
-		case "tenant":
-			d.Tenant = str(v)
-		case "at":
-			d.At, err = time.Parse(time.RFC3339Nano, str(v))
-		case "channel":
-			d.Channel = str(v)
-		case "rules":
-			d.Rules = str(v)
-		case "verdicts":
-			good = good && elements(v, d.verdict)
-		}
-		return good && err == nil
-	})
-	return whole && good
-}
-
-// verdict counts one.
-func (d *body) verdict(raw []byte) bool {
-	decision := ""
-	ok := fields(raw, func(k, v []byte) bool {
-		if string(k) == "decision" {
-			decision, _ = text(v)
-		}
-		return true
-	})
-	d.Verdicts++
-	if decision != "allow" && d.Other == "" {
-		d.Other = defaultTo(decision, "missing")
-	}
-	return ok
-}
-
-func defaultTo(s, d string) string {
-	if s == "" {
-		return d
-	}
-	return s
 }
 
 func (v *verifier) record(text []byte) error {
