@@ -85,7 +85,7 @@ func (r *rules) decide(s State, d turn.Decision) (State, []Effect) {
 		s.Asking = false
 		s.clear(dlUnderstand, dlGiveUp)
 	case turn.NoInput:
-		if s.Keys != "" || s.Asking || s.Wording {
+		if s.Keys != "" || s.Asking || s.Wording || s.Saying { // also a line whose sound is late
 			s.listen()
 			return s, nil
 		}

@@ -111,13 +111,13 @@ func TestRow_T33_FourSecondsOfProviderSilenceAreNotOnTheLine(t *testing.T) {
 		heard string // what must have been answered in the end
 	}{
 		"none":          {nil, "名额"},
-		"understanding": {[]func(*lab){slowMind}, "再说一遍"},
+		"understanding": {[]func(*lab){slowMind}, "再说一"},
 		"voice":         {[]func(*lab){slowVoice}, "名额"},
 		"voice, with a second": {[]func(*lab){func(l *lab) {
 			l.deps.Synthesizer = cache.Fallback(stalls{l.synth, uncached, time.Hour}, l.synth, cache.SynthesisTimeouts{})
 		}}, "名额"},
 		"recognizer":              {[]func(*lab){slowEar}, "名额"},
-		"voice and understanding": {[]func(*lab){slowVoice, slowMind}, "再说一遍"},
+		"voice and understanding": {[]func(*lab){slowVoice, slowMind}, "再说一"},
 		"recognizer and voice":    {[]func(*lab){slowEar, slowVoice}, "名额"},
 	} {
 		t.Run(name, func(t *testing.T) {
