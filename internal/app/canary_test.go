@@ -230,7 +230,7 @@ func (s *seek) recording(h *house, a attempt) {
 			}
 		}
 	}
-	if ours := words(s.t, wav.Tracks[1], wav.Rate); len(ours) == 0 || !strings.HasPrefix(ours[0], "我是智能") {
+	if ours := words(s.t, wav.Tracks[1], wav.Rate); !strings.Contains(strings.Join(ours, ""), "语音助手") {
 		s.t.Errorf("of the notice is left %q", ours)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"os"
 	"os/exec"
 	"strings"
 	"sync"
@@ -147,7 +148,7 @@ func TestRow_M13_LabelsAreFoundInRecordingsAndTheirAbsenceToo(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, c := range channels {
+		for k, c := range channels {
 			lead := silence(time.Duration(200+r.IntN(1500)) * time.Millisecond)
 			after := sounds[len(notices)+r.IntN(len(others))]
 			m := p.Find(c.pass(t, r, join(lead, sounds[i], silence(300*time.Millisecond), after)), c.rate)
@@ -160,6 +161,9 @@ func TestRow_M13_LabelsAreFoundInRecordingsAndTheirAbsenceToo(t *testing.T) {
 			}
 			if d := m.At - time.Duration(len(lead))*time.Second/8000; m.Proven() && (d < -150*time.Millisecond || d > 300*time.Millisecond) {
 				t.Errorf("notice %d through %s: found %v off its place", i, c.name, d)
+			}
+			if k%3 != i%3 && os.Getenv("RINGMASTER_PROVE") == "" {
+				continue
 			}
 			for j := range all {
 				if j == i || (i+j)%3 != 0 {

@@ -167,23 +167,30 @@ func (p Print) findApart(rec []frame, at int) Match {
 // alike is the correlation of two stretches over all bands, every step-th
 // frame, each band around its own mean.
 func alike(a, b []frame, step int) float64 {
-	var num, da, db float64
-	for k := range printBands {
-		var ma, mb float64
-		n := 0
-		for i := 0; i < len(a); i += step {
-			ma, mb, n = ma+float64(a[i][k]), mb+float64(b[i][k]), n+1
+	var sa, sb, saa, sbb, sab frame
+	n := float32(0)
+	for i := 0; i < len(a); i += step {
+		fa, fb := &a[i], &b[i]
+		for k := range fa {
+			x, y := fa[k]+printFloor/2, fb[k]+printFloor/2 // about zero: sums of squares stay small
+			sa[k] += x
+			sb[k] += y
+			saa[k] += x * x
+			sbb[k] += y * y
+			sab[k] += x * y
 		}
-		ma, mb = ma/float64(n), mb/float64(n)
-		for i := 0; i < len(a); i += step {
-			x, y := float64(a[i][k])-ma, float64(b[i][k])-mb
-			num, da, db = num+x*y, da+x*x, db+y*y
-		}
+		n++
 	}
-	if da == 0 || db == 0 {
+	var num, da, db float32
+	for k := range sa {
+		num += sab[k] - sa[k]*sb[k]/n
+		da += saa[k] - sa[k]*sa[k]/n
+		db += sbb[k] - sb[k]*sb[k]/n
+	}
+	if da <= 1 || db <= 1 {
 		return 0
 	}
-	return num / math.Sqrt(da*db)
+	return float64(num) / math.Sqrt(float64(da)*float64(db))
 }
 
 func quiet(f frame) bool {
