@@ -101,11 +101,12 @@ fuzz: ## every fuzz target for FUZZTIME (20s)
 	done
 
 .PHONY: prove
-prove: ## everything that a release has to pass: lint, test, rows, the full counts of the ledger and the caps, fuzz
+prove: ## everything that a release has to pass: lint, test, rows, the full counts of the ledger, the caps and the replays, fuzz
 	@$(MAKE) lint
 	@$(MAKE) test
 	@$(MAKE) rows
 	RINGMASTER_PROVE=1 go test -count=1 -v -run '^TestRow_(M2|M15)_' ./adapter/store ./internal/scheduler ./internal/compliance/ledger
+	RINGMASTER_PROVE=1 go test -count=1 -v -run '^TestRow_M4_' ./internal/call
 	@$(MAKE) fuzz
 
 .PHONY: clean

@@ -34,6 +34,7 @@ var allowed = map[string]string{
 
 	"internal/dialogue/check":    "internal/campaign internal/dialogue internal/nlu internal/speech",
 	"internal/dialogue/rehearse": "internal/campaign internal/dialogue internal/nlu internal/speech",
+	"internal/dialogue/replay":   "internal/campaign internal/dialogue internal/nlu",
 
 	"internal/compliance/ledger": "internal/compliance",
 
@@ -62,6 +63,7 @@ var allowed = map[string]string{
 	"adapter/speech/funasr":        "internal/audio internal/speech",
 	"adapter/speech/espeak":        "internal/audio internal/speech",
 	"adapter/speech/openai":        "internal/audio internal/speech",
+	"adapter/speech/dashscope":     "internal/audio internal/speech",
 	"adapter/speech/cache":         "internal/audio internal/speech",
 	"adapter/nlu/keyword":          "internal/dialogue internal/nlu internal/speech", // dialogue: one table of stop words
 	"adapter/nlu/trained":          "internal/nlu internal/nlu/classify internal/nlu/opinion",
@@ -80,7 +82,7 @@ var allowed = map[string]string{
 
 	"internal/app/demo": "config internal/app internal/call internal/campaign internal/lab/...",
 
-	"cmd/ringmaster": "adapter/nlu/keyword adapter/nlu/trained config internal/app internal/app/demo internal/compliance/ledger internal/dialogue/... internal/nlu internal/nlu/classify scripts",
+	"cmd/ringmaster": "adapter/nlu/keyword adapter/nlu/trained config internal/app internal/app/demo internal/compliance/ledger internal/dialogue/... internal/nlu internal/nlu/classify internal/speech scripts",
 	"cmd/rows":       "",
 
 	// The lab: instruments and lab parts. Only app (demo), cmd and tests use it.

@@ -23,6 +23,7 @@ func scriptCommand() *cobra.Command {
 	cmd.AddCommand(scriptGraphCommand())
 	cmd.AddCommand(scriptTestCommand())
 	cmd.AddCommand(scriptChatCommand())
+	cmd.AddCommand(scriptReplayCommand())
 	return cmd
 }
 
