@@ -48,7 +48,8 @@ func benchDialogueCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "dialogue", Short: "decisions per second, the slowest of a hundred, memory per dialogue", Args: cobra.NoArgs,
 		Long: "Plays the conversation tests of a shipped script over and over on one core: the script's decisions alone, then with the embedded understander\n" +
-			"by keywords, then with the model that is trained for every script version. Garbage collection is part of what is measured.",
+			"by keywords, then with the model that is trained for every script version. Garbage collection is part of what is measured. Decisions per second\n" +
+			"are per second of processor time; the times of single decisions are by the clock, so a busy machine shows in the slowest.",
 		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd.Context(), cmd.OutOrStdout()) },
 	}
 	cmd.Flags().StringVar(&o.script, "script", "education/course_consult.yaml", "a shipped script")
@@ -261,11 +262,14 @@ func (b *bench) measure(ctx context.Context, name string, u port.Understander, e
 	runtime.GC()
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	begin := time.Now()
+	begin, cpu := time.Now(), cpuTime()
 	for i := 0; time.Since(begin) < each && len(r.took) < maxDecisions-200 && ctx.Err() == nil; i++ {
 		b.play(ctx, &b.talk[i%len(b.talk)], u, func(d time.Duration) { r.took = append(r.took, d) })
 	}
 	total := time.Since(begin)
+	if used := cpuTime() - cpu; used > 0 { // a core that others use too is no slower core
+		total = used
+	}
 	runtime.ReadMemStats(&after)
 	r.perSecond = float64(len(r.took)) / total.Seconds()
 	r.bytes = (after.TotalAlloc - before.TotalAlloc) / uint64(max(1, len(r.took)))
