@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"ringmaster/adapter/speech/cache"
+	"ringmaster/adapter/speech/dashscope"
 	"ringmaster/adapter/speech/espeak"
 	"ringmaster/adapter/speech/funasr"
 	"ringmaster/adapter/speech/openai"
@@ -73,6 +74,8 @@ func synthesizer(ctx context.Context, c config.Synthesizer) (speech.Synthesizer,
 		return espeak.New(ctx, espeak.Config{Program: c.Command, Timeout: timeout(c.Timeout, 10*time.Second)})
 	case "openai":
 		return openai.New(openai.Config{Name: c.Name, URL: c.URL, Token: c.Token.Reveal(), Model: c.Model, Voices: c.Voices, Rate: c.Rate, FirstAudio: timeout(c.Timeout, 3*time.Second)})
+	case "dashscope":
+		return dashscope.NewSynthesizer(dashscope.Config{Name: c.Name, URL: c.URL, Token: c.Token.Reveal(), Model: c.Model, Voices: c.Voices, FirstAudio: timeout(c.Timeout, 3*time.Second)})
 	}
 	return nil, fmt.Errorf("kind %q is not known", c.Kind)
 }

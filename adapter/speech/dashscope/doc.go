@@ -1,0 +1,17 @@
+// Package dashscope is a speech.Synthesizer for Alibaba Cloud Model Studio
+// (百炼, DashScope): streaming CosyVoice over its documented websocket protocol
+// (help.aliyun.com/zh/model-studio/cosyvoice-websocket-api, with the pages
+// cosyvoice-client-events and cosyvoice-server-events).
+//
+// One task over one connection: the client sends run-task with an ID of its own
+// and waits for task-started, then sends the text (continue-task) and the end of
+// it (finish-task). The server answers with result-generated events, with binary
+// messages that are pieces of one stream of samples, and at last with
+// task-finished or task-failed. Connections are not used again.
+//
+// Samples are asked for at the rate of the utterance where the service offers it
+// (8, 16, 22.05, 24, 44.1 and 48 kHz), so nothing is resampled on a call.
+//
+// There are no marks: word times are only offered for some voices. Hints of an
+// utterance are left out.
+package dashscope

@@ -1,0 +1,228 @@
+package dashscope
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"sync"
+
+	"github.com/coder/websocket"
+
+	"ringmaster/internal/audio"
+	"ringmaster/internal/lab/tone"
+)
+
+// Instrument names this server in its answers.
+const Instrument = "laboratory instrument, not a voice"
+
+// Config of a Server.
+type Config struct {
+	Token  string   // the only API key that is let in
+	Models []string // offered
+	Voices []string
+	// Answer, when set, writes everything that follows task-started in place of
+	// sound: for faults.
+	Answer func(ctx context.Context, conn *websocket.Conn, task string)
+}
+
+// Asked is what one task was asked for.
+type Asked struct {
+	Model, Voice, Format, Text string
+	SampleRate                 int
+	Rate                       float64
+}
+
+// Server is an http.Handler.
+type Server struct {
+	config Config
+
+	live  sync.WaitGroup
+	mu    sync.Mutex
+	asked []Asked
+}
+
+// maxSpoken is how many characters of a text are said: tones are slow to make.
+const maxSpoken = 200
+
+// New prepares a Server.
+func New(c Config) *Server { return &Server{config: c} }
+
+// Wait until no connection is served; http.Server does not wait for them.
+func (s *Server) Wait() { s.live.Wait() }
+
+// Asked are the tasks that were completed, in the order of their end.
+func (s *Server) Asked() []Asked {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.asked)
+}
+
+// ServeHTTP upgrades to the websocket and serves one task.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Server", "ringmaster ("+Instrument+")")
+	if r.Header.Get("Authorization") != "Bearer "+s.config.Token {
+		http.Error(w, `{"code":"InvalidApiKey","message":"Invalid API-key provided."}`, http.StatusUnauthorized)
+		return
+	}
+	s.live.Add(1)
+	defer s.live.Done()
+	conn, err := websocket.Accept(w, r, nil)
+	if err != nil {
+		return
+	}
+	defer func() { _ = conn.CloseNow() }()
+	t := &task{s: s, conn: conn}
+	var refused refusal
+	if err := t.serve(r.Context()); errors.As(err, &refused) {
+		_ = t.event(r.Context(), "task-failed", refused.code, refused.message) // the client may be gone
+	}
+	_ = conn.Close(websocket.StatusNormalClosure, "") // the client may be gone
+}
+
+// refusal becomes a task-failed.
+type refusal struct{ code, message string }
+
+func (r refusal) Error() string { return r.code + ": " + r.message }
+
+type message struct {
+	Header struct {
+		Action    string `json:"action"`
+		TaskID    string `json:"task_id"`
+		Streaming string `json:"streaming"`
+	} `json:"header"`
+	Payload struct {
+		TaskGroup  string `json:"task_group"`
+		Task       string `json:"task"`
+		Function   string `json:"function"`
+		Model      string `json:"model"`
+		Parameters struct {
+			TextType   string  `json:"text_type"`
+			Voice      string  `json:"voice"`
+			Format     string  `json:"format"`
+			SampleRate int     `json:"sample_rate"`
+			Rate       float64 `json:"rate"`
+		} `json:"parameters"`
+		Input *struct {
+			Text string `json:"text"`
+		} `json:"input"`
+	} `json:"payload"`
+}
+
+type task struct {
+	s    *Server
+	conn *websocket.Conn
+	id   string
+}
+
+// command reads the next message of the client, which must be one of actions.
+func (t *task) command(ctx context.Context, actions ...string) (m message, err error) {
+	kind, data, err := t.conn.Read(ctx)
+	if err != nil {
+		return m, err
+	}
+	dec := json.NewDecoder(bytes.NewReader(data))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&m); err != nil || kind != websocket.MessageText {
+		return m, refusal{"InvalidParameter", "request is not the documented JSON"}
+	}
+	if t.id == "" {
+		t.id = m.Header.TaskID
+	}
+	switch {
+	case !slices.Contains(actions, m.Header.Action):
+		return m, refusal{"InvalidParameter", fmt.Sprintf("action %q where %v is expected", m.Header.Action, actions)}
+	case m.Header.TaskID == "" || m.Header.TaskID != t.id || m.Header.Streaming != "duplex" || m.Payload.Input == nil:
+		return m, refusal{"InvalidParameter", "task_id, streaming or input is not as documented"}
+	}
+	return m, nil
+}
+
+func (t *task) serve(ctx context.Context) error {
+	m, err := t.command(ctx, "run-task")
+	if err != nil {
+		return err
+	}
+	p := m.Payload
+	switch {
+	case p.TaskGroup != "audio" || p.Task != "tts" || p.Function != "SpeechSynthesizer" || p.Parameters.TextType != "PlainText" || p.Parameters.Format != "pcm":
+		return refusal{"InvalidParameter", "task is not a CosyVoice one with pcm"}
+	case !slices.Contains(t.s.config.Models, p.Model):
+		return refusal{"ModelNotFound", "Model not found (" + p.Model + ")!"}
+	case !slices.Contains(t.s.config.Voices, p.Parameters.Voice):
+		return refusal{"InvalidParameter", "[tts:]Engine return error code: 418"}
+	case p.Parameters.Rate != 0 && (p.Parameters.Rate < 0.5 || p.Parameters.Rate > 2):
+		return refusal{"InvalidParameter", "rate must be 0.5 to 2"}
+	}
+	if err := t.event(ctx, "task-started", "", ""); err != nil {
+		return err
+	}
+	if t.s.config.Answer != nil {
+		t.s.config.Answer(ctx, t.conn, t.id)
+		return nil
+	}
+	a := Asked{Model: p.Model, Voice: p.Parameters.Voice, Format: p.Parameters.Format, SampleRate: p.Parameters.SampleRate, Rate: p.Parameters.Rate}
+	for {
+		m, err := t.command(ctx, "continue-task", "finish-task")
+		if err != nil {
+			return err
+		}
+		if m.Header.Action == "finish-task" {
+			break
+		}
+		a.Text += m.Payload.Input.Text
+	}
+	if err := t.say(ctx, a); err != nil {
+		return err
+	}
+	t.s.mu.Lock()
+	t.s.asked = append(t.s.asked, a)
+	t.s.mu.Unlock()
+	return t.event(ctx, "task-finished", "", "")
+}
+
+// say sends the text (its first 200 characters) as tones, each piece announced by an event and cut without
+// regard to samples.
+func (t *task) say(ctx context.Context, a Asked) error {
+	spoken := []rune(a.Text)
+	samples := tone.Encode(string(spoken[:min(len(spoken), maxSpoken)]), a.SampleRate)
+	if a.Rate != 0 && a.Rate != 1 { // faster and higher
+		var err error
+		if samples, err = audio.Resample(samples, int(a.Rate*8000), 8000); err != nil {
+			return refusal{"InternalError", err.Error()}
+		}
+	}
+	var raw bytes.Buffer
+	_ = binary.Write(&raw, binary.LittleEndian, samples) // into memory
+	for n := 1; raw.Len() > 0; n = n*7%16001 + 1 {
+		if err := t.event(ctx, "result-generated", "", ""); err != nil {
+			return err
+		}
+		if err := t.conn.Write(ctx, websocket.MessageBinary, raw.Next(n)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// event sends one event of this task.
+func (t *task) event(ctx context.Context, name, code, message string) error {
+	return Event(ctx, t.conn, t.id, name, code, message)
+}
+
+// Event sends an event as the documentation shows it.
+func Event(ctx context.Context, conn *websocket.Conn, task, name, code, message string) error {
+	h := map[string]any{"task_id": task, "event": name, "attributes": map[string]any{}}
+	if name == "task-failed" {
+		h["error_code"], h["error_message"] = code, message
+	}
+	data, err := json.Marshal(map[string]any{"header": h, "payload": map[string]any{}})
+	if err != nil {
+		return err
+	}
+	return conn.Write(ctx, websocket.MessageText, data)
+}
