@@ -160,6 +160,33 @@ func (b *bed) things(n string) map[string]func() thing {
 			b.must(err)
 			return thing{method: "DELETE", path: "/api/v1/stop", status: 204}
 		},
+		"GET /scripts": get("/api/v1/scripts", ""),
+		"POST /scripts/:script_id/drafts": func() thing {
+			return thing{method: "POST", path: "/api/v1/scripts/drafted/drafts", body: "id: drafted\nnode a: " + digitsOf(uuid.Must(uuid.NewV7())) + "\n", status: 201, media: "application/yaml"}
+		},
+		"POST /scripts/:script_id/publish": func() thing {
+			body := `{"version":"` + b.drafted() + `","note":"x"}`
+			return thing{method: "POST", path: "/api/v1/scripts/sale/publish", body: body, status: 200, absent: "/api/v1/scripts/none/publish", absentBody: body}
+		},
+		"POST /scripts/:script_id/rollback": func() thing {
+			was := b.drafted()
+			b.release(was)
+			b.release(b.drafted())
+			body := `{"version":"` + was + `","note":"x"}`
+			return thing{method: "POST", path: "/api/v1/scripts/sale/rollback", body: body, status: 200, absent: "/api/v1/scripts/none/rollback", absentBody: body}
+		},
+		"GET /scripts/:script_id/versions": func() thing {
+			b.drafted()
+			return get("/api/v1/scripts/sale/versions", "/api/v1/scripts/none/versions")()
+		},
+		"GET /scripts/:script_id/versions/:version": func() thing {
+			v := b.drafted()
+			return get("/api/v1/scripts/sale/versions/"+v, "/api/v1/scripts/none/versions/"+v)()
+		},
+		"GET /scripts/:script_id/diff": func() thing {
+			v := b.drafted()
+			return get("/api/v1/scripts/sale/diff?from="+v+"&to="+v, "/api/v1/scripts/none/diff?from="+v+"&to="+v)()
+		},
 		"GET /persons/:customer_id/export": get("/api/v1/persons/"+customer+"/export?reason=asked", "/api/v1/persons/nobody/export?reason=asked"),
 		"DELETE /persons/:customer_id": func() thing {
 			u := "gone" + digitsOf(uuid.Must(uuid.NewV7()))

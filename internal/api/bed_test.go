@@ -139,6 +139,7 @@ func newBed(t *testing.T) *bed {
 			return a
 		},
 		HangUp: func(string) int { return 1 },
+		Desk:   desk{},
 		Wake:   func() { b.mu.Lock(); b.woken++; b.mu.Unlock() },
 		Cancel: func(id string) bool { b.mu.Lock(); b.cancelled = append(b.cancelled, id); b.mu.Unlock(); return true },
 		Ready: func(context.Context) []api.Check {
@@ -269,7 +270,7 @@ func document(t *testing.T) routers.Router {
 			doc.Components.Schemas[name].Value.AdditionalProperties = openapi3.AdditionalProperties{Has: &no}
 		}
 	}
-	for _, kind := range []string{"audio/wav", "text/csv", "application/x-ndjson"} {
+	for _, kind := range []string{"audio/wav", "text/csv", "application/x-ndjson", "application/yaml"} {
 		openapi3filter.RegisterBodyDecoder(kind, openapi3filter.FileBodyDecoder)
 	}
 	r, err := legacy.NewRouter(doc)

@@ -88,7 +88,10 @@ type CheckedScript struct {
 
 // ScriptOutline is a version by its parts: a fingerprint for each node and each
 // reply, which does not change with the line it stands on.
-type ScriptOutline struct{ Nodes, Replies map[string]string }
+type ScriptOutline struct {
+	Purpose        campaign.Purpose
+	Nodes, Replies map[string]string
+}
 
 // ScriptDesk compiles and checks scripts.
 type ScriptDesk interface {

@@ -130,6 +130,7 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 	for _, p := range a.library.fresh {
 		a.understanding.publish(p)
 	}
+	a.library.learn = a.understanding.publish
 	return a, nil
 }
 
@@ -190,7 +191,7 @@ func (a *App) wire() error {
 	a.metrics = newMetrics(a)
 	a.metrics.registry.MustRegister(a.understanding, a.caller.ears.corrected)
 	deps := api.Deps{
-		Store: a.store, Log: a.log, Script: a.library.info,
+		Store: a.store, Log: a.log, Script: a.library.info, Desk: a.library,
 		Hours: a.judgeHours, TenantZone: a.cfg.Tenant.Zone, TenantRegion: a.cfg.Tenant.Region,
 		Lab: a.fleet.lab(), Task: a.standingTask, Wake: a.scheduler.Wake, Cancel: a.scheduler.Cancel,
 		Rules: a.rules, Act: a.act, HangUp: a.scheduler.HangUp,

@@ -108,6 +108,11 @@ func (c *caller) Prepare(ctx context.Context, a campaign.Attempt) (scheduler.Cal
 		c.fleet.release(l)
 		return nil, fmt.Errorf("%w: voice is not ready: %w", scheduler.ErrNotNow, err)
 	}
+	// The prompts may have taken their time: what was rolled back meanwhile is not dialled any more.
+	if now, err := c.library.current(ctx, a.Tenant, a.Task.Script); err != nil || now.Info().Version != sc.Info().Version {
+		c.fleet.release(l)
+		return nil, errors.Join(scheduler.ErrNotNow, errors.New("another version of the script came into force"), err)
+	}
 	return p, nil
 }
 

@@ -31,6 +31,9 @@ type library struct {
 	tenant  string
 	shared  *dialogue.Library    // lexicons and parts that scripts use
 	courses *recommend.Catalogue // of the shipped scripts, or the operator's own
+	log     *slog.Logger
+	checks  chan struct{}   // held by the check that runs: one at a time, beside the calls
+	learn   func(published) // hears of what comes into force by this controller; nil = nobody does
 
 	mu       sync.Mutex
 	compiled map[string]*dialogue.Script // by tenant, ID and version
@@ -38,7 +41,7 @@ type library struct {
 }
 
 func newLibrary(ctx context.Context, st *store.Store, tenant string, c config.Scripts, log *slog.Logger) (*library, error) {
-	l := &library{store: st, tenant: tenant, compiled: map[string]*dialogue.Script{}}
+	l := &library{store: st, tenant: tenant, log: log, checks: make(chan struct{}, 1), compiled: map[string]*dialogue.Script{}}
 	err := l.readShared(c.Dir)
 	if err != nil {
 		return nil, err
@@ -149,6 +152,12 @@ func (l *library) add(ctx context.Context, path string, src []byte, by string) e
 	if err := l.store.SaveScript(ctx, l.tenant, info.ID, info.Version, sc.Source(), by); err != nil {
 		return fmt.Errorf("script %s cannot be stored: %w", info.ID, err)
 	}
+	if current, _, err := l.store.ScriptVersion(ctx, l.tenant, info.ID); err != nil {
+		return fmt.Errorf("script %s cannot be read back: %w", info.ID, err)
+	} else if current != info.Version {
+		l.log.Info("a file's version is not in force: another one was published or rolled back to by hand", "script", info.ID, "version", info.Version, "in_force", current)
+		return nil
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.compiled[l.tenant+"/"+info.ID+"/"+info.Version] = sc
@@ -178,11 +187,8 @@ func (l *library) examples(ctx context.Context, tenant, script, version string) 
 	l.mu.Unlock()
 	if sc == nil {
 		var err error
-		if sc, err = l.current(ctx, tenant, script); err != nil {
+		if sc, err = l.version(ctx, tenant, script, version); err != nil {
 			return nil, err
-		}
-		if have := sc.Info().Version; have != version {
-			return nil, fmt.Errorf("script %s is published as another version now", script)
 		}
 	}
 	return trained.Examples(sc.Expectations()), nil

@@ -45,7 +45,7 @@ type guarantee struct {
 
 func guarantees() []guarantee {
 	var all []guarantee
-	for _, part := range [][]guarantee{peopleGuarantees(), contactGuarantees(), claimGuarantees(), placeGuarantees(), finishGuarantees(), fenceGuarantees(), outboxGuarantees(), ledgerGuarantees()} {
+	for _, part := range [][]guarantee{peopleGuarantees(), contactGuarantees(), claimGuarantees(), placeGuarantees(), finishGuarantees(), fenceGuarantees(), outboxGuarantees(), ledgerGuarantees(), scriptGuarantees()} {
 		all = append(all, part...)
 	}
 	return all
