@@ -60,6 +60,9 @@ func TestNoNumberAndNoSecretLeavesTheAPI(t *testing.T) {
 		{"GET", "/api/v1/persons/" + canary + "/export?reason=x", ""}, {"DELETE", "/api/v1/persons/" + canary + "?reason=x", ""},
 		{"GET", "/api/v1/keys", ""}, {"POST", "/api/v1/keys", `{"name":"` + canary + `","role":"agent"}`}, {"DELETE", "/api/v1/keys/" + canary, ""},
 		{"GET", "/api/v1/audit", ""}, {"GET", "/api/v1/audit?format=csv", ""}, {"GET", "/api/v1/audit?after=" + canary, ""},
+		{"GET", "/api/v1/scripts", ""}, {"GET", "/api/v1/scripts/" + canary + "/versions", ""}, {"GET", "/api/v1/scripts/" + canary + "/versions/1", ""},
+		{"GET", "/api/v1/scripts/" + canary + "/diff?from=a&to=b", ""}, {"POST", "/api/v1/scripts/" + canary + "/rollback", `{"version":"` + canary + `"}`},
+		{"POST", "/api/v1/scripts/" + canary + "/publish", `{"version":"` + canary + `"}`}, {"POST", "/api/v1/scripts/" + canary + "/drafts", `{"source":"` + canary + `"}`},
 		{"GET", "/healthz", ""}, {"GET", "/readyz", ""}, {"GET", "/metrics", ""}, {"GET", "/openapi.json", ""}, {"GET", "/" + canary, ""},
 	}
 	run := func(what string) {
