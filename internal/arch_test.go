@@ -35,6 +35,7 @@ var allowed = map[string]string{
 	"internal/dialogue/check":    "internal/campaign internal/dialogue internal/nlu internal/speech",
 	"internal/dialogue/rehearse": "internal/campaign internal/dialogue internal/nlu internal/speech",
 	"internal/dialogue/replay":   "internal/campaign internal/dialogue internal/nlu",
+	"internal/dialogue/simulate": "internal/campaign internal/dialogue internal/dialogue/rehearse internal/nlu",
 
 	"internal/compliance/ledger": "internal/compliance",
 
@@ -61,10 +62,11 @@ var allowed = map[string]string{
 	"adapter/asterisk/ari/aritest": "",
 	"adapter/media":                "internal/audio internal/pbx",
 	"adapter/speech/funasr":        "internal/audio internal/speech",
-	"adapter/speech/espeak":        "internal/audio internal/speech",
+	"adapter/speech/level":         "internal/audio internal/speech",
+	"adapter/speech/espeak":        "internal/audio internal/speech adapter/speech/level",
 	"adapter/speech/openai":        "internal/audio internal/speech",
 	"adapter/speech/dashscope":     "internal/audio internal/speech",
-	"adapter/speech/cache":         "internal/audio internal/speech",
+	"adapter/speech/cache":         "internal/audio internal/speech adapter/speech/level",
 	"adapter/nlu/keyword":          "internal/dialogue internal/nlu internal/speech", // dialogue: one table of stop words
 	"adapter/nlu/trained":          "internal/nlu internal/nlu/classify internal/nlu/opinion",
 	"adapter/nlu/remote":           "internal/nlu internal/nlu/opinion",

@@ -24,6 +24,7 @@ func scriptCommand() *cobra.Command {
 	cmd.AddCommand(scriptTestCommand())
 	cmd.AddCommand(scriptChatCommand())
 	cmd.AddCommand(scriptReplayCommand())
+	cmd.AddCommand(scriptSimulateCommand())
 	return cmd
 }
 
