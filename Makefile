@@ -17,8 +17,8 @@ BENCHTIME ?= 1s
 GOLANGCI := v2.15.0
 GOVULNCHECK := v1.9.0
 
-# Packages whose tests hold conversations in real time: they run one after the other, because a machine that is busy with another package
-# is late, and late speech is what they measure. Within one of them, four that mostly wait for somebody to speak may run side by side.
+# Packages whose tests hold conversations in real time run when the others are done, because a machine that is busy is late, and late speech
+# is what they measure. They mostly wait for somebody to speak: two packages, and four conversations within each, go side by side.
 imports = {{.ImportPath}} {{join .TestImports " "}} {{join .XTestImports " "}} .
 live = internal/lab/(asterisk|sipphone|twin|asr)
 
@@ -56,7 +56,7 @@ test: ## install what the tests need, then every test with the race detector; th
 	{ \
 		status=0; \
 		[ -z "$$rest" ] || $$go_test $$rest || status=1; \
-		[ -z "$$live" ] || $$go_test -p 1 -parallel 4 $$live || status=1; \
+		[ -z "$$live" ] || $$go_test -p 2 -parallel 4 $$live || status=1; \
 		exit $$status; \
 	} | tee .local/log/test.json | go run ./cmd/rows watch
 
@@ -101,12 +101,16 @@ fuzz: ## every fuzz target for FUZZTIME (20s)
 	done
 
 .PHONY: prove
-prove: ## everything that a release has to pass: lint, test, rows, the full counts of the ledger, the caps and the replays, fuzz
+prove: ## everything that a release has to pass: lint, test, rows, every test at its full count, fuzz
 	@$(MAKE) lint
 	@$(MAKE) test
 	@$(MAKE) rows
 	RINGMASTER_PROVE=1 go test -count=1 -v -run '^TestRow_(M2|M15)_' ./adapter/store ./internal/scheduler ./internal/compliance/ledger
 	RINGMASTER_PROVE=1 go test -count=1 -v -run '^TestRow_M4_' ./internal/call
+	RINGMASTER_PROVE=1 go test -count=1 -v -run '^TestRow_M13_' ./internal/label
+	RINGMASTER_PROVE=1 go test -count=1 -v -timeout=30m ./scripts
+	RINGMASTER_AUDIT_ROWS=1000000 RINGMASTER_EXPLAIN_DAY=1 go test -count=1 -v -timeout=60m -run '^TestRow_(T23_AnAuditors|M1_TheReasons)' ./internal/api
+	RINGMASTER_PROVE=1 RINGMASTER_TEST_ENV=full go test -count=1 -v -timeout=30m -run 'M7_OurVoice|CanariesOfReal' ./internal/app
 	@$(MAKE) fuzz
 
 .PHONY: clean
