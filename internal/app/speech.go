@@ -9,6 +9,7 @@ import (
 	"ringmaster/adapter/speech/dashscope"
 	"ringmaster/adapter/speech/espeak"
 	"ringmaster/adapter/speech/funasr"
+	"ringmaster/adapter/speech/level"
 	"ringmaster/adapter/speech/openai"
 	"ringmaster/config"
 	"ringmaster/internal/speech"
@@ -53,7 +54,7 @@ func newVoice(ctx context.Context, o Options) (*cache.Cache, error) {
 	}
 	if chain == nil {
 		for i := len(list) - 1; i >= 0; i-- {
-			s, err := synthesizer(ctx, list[i])
+			s, err := levelled(ctx, list[i])
 			if err != nil {
 				return nil, fmt.Errorf("synthesizer %s: %w", list[i].Name, err)
 			}
@@ -65,7 +66,17 @@ func newVoice(ctx context.Context, o Options) (*cache.Cache, error) {
 		}
 		provider = list[0].Kind + "/" + list[0].Name
 	}
-	return cache.New(chain, cache.Config{Provider: provider, Dir: o.Config.Speech.Cache.Dir, DiskBytes: o.Config.Speech.Cache.MaxBytes, Log: o.Log})
+	own := o.Synthesizer != nil // speaks as it wants to
+	return cache.New(chain, cache.Config{Provider: provider, Level: !own, Dir: o.Config.Speech.Cache.Dir, DiskBytes: o.Config.Speech.Cache.MaxBytes, Log: o.Log})
+}
+
+// levelled is a provider as loud as the others; espeak is so by itself.
+func levelled(ctx context.Context, c config.Synthesizer) (speech.Synthesizer, error) {
+	s, err := synthesizer(ctx, c)
+	if err != nil || c.Kind == "espeak" {
+		return s, err
+	}
+	return level.New(s), nil
 }
 
 func synthesizer(ctx context.Context, c config.Synthesizer) (speech.Synthesizer, error) {

@@ -29,7 +29,11 @@ type Config struct {
 	MaxAudio time.Duration
 	// WarmConcurrency is how many prompts Warm makes at once; 0 means 4.
 	WarmConcurrency int
-	Log             *slog.Logger
+	// Level keeps every prompt at the loudness of level.Target, with 20 ms of
+	// silence at its ends. What is played while it is made comes as the provider
+	// gives it: put a level.Synthesizer in front of one that streams.
+	Level bool
+	Log   *slog.Logger
 }
 
 // Stats count what happened since New.
@@ -104,7 +108,11 @@ func (c *Cache) keyOf(u speech.Utterance) key {
 		speed = 1
 	}
 	h := sha256.New()
-	for _, field := range []string{"ringmaster prompt 1", c.cfg.Provider, u.Voice, string(u.Language), u.Text} {
+	kind := "ringmaster prompt 1"
+	if c.cfg.Level {
+		kind = "ringmaster prompt 2"
+	}
+	for _, field := range []string{kind, c.cfg.Provider, u.Voice, string(u.Language), u.Text} {
 		var n [8]byte
 		binary.BigEndian.PutUint64(n[:], uint64(len(field)))
 		h.Write(n[:])
@@ -170,7 +178,7 @@ func (c *Cache) fill(ctx context.Context, p *prompt, u speech.Utterance) {
 	if c.fromDisk(p) {
 		c.hits.Add(1)
 		c.diskHits.Add(1)
-		c.keep(p)
+		c.keep(p, p)
 		return
 	}
 	c.misses.Add(1)
@@ -184,16 +192,21 @@ func (c *Cache) fill(ctx context.Context, p *prompt, u speech.Utterance) {
 		p.finish(err)
 		return
 	}
-	p.finish(nil)
 	if !whole {
+		p.finish(nil)
 		c.drop(p)
 		return
 	}
-	c.keep(p)
+	kept := p
+	if c.cfg.Level {
+		kept = p.levelled(u)
+	}
+	c.keep(p, kept) // before the end is told: who asks again then finds it
+	p.finish(nil)
 	if c.disk == nil {
 		return
 	}
-	evicted, err := c.disk.store(p)
+	evicted, err := c.disk.store(kept)
 	c.evictions.Add(int64(evicted))
 	if err != nil {
 		c.cfg.Log.Warn("prompt was not kept on disk", "err", err)
@@ -256,11 +269,12 @@ func (c *Cache) fromProvider(ctx context.Context, p *prompt, u speech.Utterance)
 // says changes nothing.
 func closing(s speech.Synthesis) { _ = s.Close() }
 
-// keep moves a complete prompt into memory and forgets what no longer fits.
-func (c *Cache) keep(p *prompt) {
+// keep moves a complete prompt into memory in place of the one that was made,
+// and forgets what no longer fits.
+func (c *Cache) keep(made, p *prompt) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.flights[p.key] == p {
+	if c.flights[p.key] == made {
 		delete(c.flights, p.key)
 	}
 	if p.size() > c.cfg.MemoryBytes {

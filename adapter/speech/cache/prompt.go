@@ -5,6 +5,7 @@ import (
 	"io"
 	"sync"
 
+	"ringmaster/adapter/speech/level"
 	"ringmaster/internal/speech"
 )
 
@@ -45,6 +46,17 @@ func (p *prompt) finish(err error) {
 	p.done, p.err = true, err
 	close(p.changed)
 	p.changed = make(chan struct{})
+}
+
+// levelled is a complete prompt at the loudness that all have.
+func (p *prompt) levelled(u speech.Utterance) *prompt {
+	p.mu.Lock()
+	made, marks := p.samples, p.marks // complete: they do not change any more
+	p.mu.Unlock()
+	start, end := level.Pauses(u)
+	samples, cut := level.Whole(made, p.rate, start, end)
+	marks = level.Shift(marks, u.Format.Duration(cut), u.Format.Duration(int64(len(samples))))
+	return &prompt{key: p.key, rate: p.rate, cancel: func() {}, samples: samples, marks: marks, done: true, changed: make(chan struct{})}
 }
 
 // reading is one caller's place in a prompt.

@@ -13,6 +13,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"ringmaster/adapter/speech/level"
 	"ringmaster/internal/audio"
 	"ringmaster/internal/speech"
 )
@@ -31,6 +32,9 @@ type Config struct {
 	// MaxAudio is the longest audio that a text may become; 0 means 5 min.
 	MaxAudio time.Duration
 }
+
+// keptSilence is what is left at each end.
+const keptSilence = 20 * time.Millisecond
 
 // ErrTooLong means that the text is longer than Config.MaxRunes, or its audio longer than
 // Config.MaxAudio.
@@ -185,9 +189,9 @@ func (s *Synthesizer) speak(ctx context.Context, parts []part, u speech.Utteranc
 		if samples, err = audio.Resample(samples, rate, u.Format.Rate); err != nil {
 			return nil, fmt.Errorf("%w: %w", speech.ErrProtocol, err)
 		}
-		all = append(all, trim(samples, u.Format.Rate)...)
+		all = append(all, level.Trim(samples, u.Format.Rate, keptSilence)...)
 	}
-	return level(all, u.Format.Rate), nil
+	return level.Apply(all, u.Format.Rate), nil
 }
 
 // synthesis is one utterance: made by a goroutine of its own, then read.

@@ -13,6 +13,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"ringmaster/adapter/speech/level"
 	"ringmaster/internal/audio"
 	"ringmaster/internal/lab/env"
 	"ringmaster/internal/speech"
@@ -67,11 +68,11 @@ func TestLoudnessIsTheSameInEveryLanguage(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got, _ := activeLevel(samples, f.Rate)
-			if math.Abs(got-targetLevel) > 0.5 {
-				t.Errorf("%s at %d Hz: %.1f dBFS, want %.0f", language, f.Rate, got, targetLevel)
+			got, _ := level.Active(samples, f.Rate)
+			if math.Abs(got-level.Target) > 0.5 {
+				t.Errorf("%s at %d Hz: %.1f dBFS, want %.0f", language, f.Rate, got, level.Target)
 			}
-			quiet := int16(amplitude(silenceLevel))
+			quiet := int16(level.Amplitude(level.Silence))
 			kept := int(0.060 * float64(f.Rate))
 			for name, end := range map[string][]int16{"beginning": samples[:kept], "end": samples[len(samples)-kept:]} {
 				loud := false
@@ -83,7 +84,7 @@ func TestLoudnessIsTheSameInEveryLanguage(t *testing.T) {
 				}
 			}
 			for _, v := range samples {
-				if math.Abs(float64(v)) > amplitude(peakLimit)+1 {
+				if math.Abs(float64(v)) > level.Amplitude(level.PeakLimit)+1 {
 					t.Fatalf("%s at %d Hz: a peak of %d", language, f.Rate, v)
 				}
 			}
@@ -293,8 +294,8 @@ func TestLimiterHoldsEveryPeak(t *testing.T) {
 		samples[i] = int16(600 * math.Sin(float64(i)/4))
 	}
 	samples[4000], samples[4001], samples[100] = 30000, -30000, 29000
-	for i, v := range level(samples, 8000) {
-		if math.Abs(float64(v)) > amplitude(peakLimit)+1 {
+	for i, v := range level.Apply(samples, 8000) {
+		if math.Abs(float64(v)) > level.Amplitude(level.PeakLimit)+1 {
 			t.Errorf("sample %d is %d", i, v)
 		}
 	}

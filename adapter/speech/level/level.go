@@ -1,22 +1,25 @@
-package espeak
+package level
 
-import "math"
+import (
+	"math"
+	"time"
+)
 
 // Levels in dB relative to full scale of 16-bit samples.
 const (
-	targetLevel  = -19.0 // of active speech
-	peakLimit    = -1.0
-	maxGain      = 20.0
-	silenceLevel = -50.0
-	keptSilence  = 0.040 // seconds at each end
+	Target    = -19.0 // of active speech
+	PeakLimit = -1.0
+	Silence   = -50.0 // samples below are not sound
+	maxGain   = 20.0
 )
 
-func amplitude(dB float64) float64 { return 32768 * math.Pow(10, dB/20) }
+// Amplitude is the sample value of a level in dB.
+func Amplitude(dB float64) float64 { return 32768 * math.Pow(10, dB/20) }
 
-// trim cuts the silence at both ends down to 40 ms. Audio without any sound
-// becomes nothing.
-func trim(samples []int16, rate int) []int16 {
-	threshold := int16(amplitude(silenceLevel))
+// Trim cuts the silence at both ends down to what is kept. Audio without any
+// sound becomes nothing.
+func Trim(samples []int16, rate int, keep time.Duration) []int16 {
+	threshold := int16(Amplitude(Silence))
 	loud := func(s int16) bool { return s > threshold || s < -threshold }
 	first, last := -1, -1
 	for i, s := range samples {
@@ -30,15 +33,15 @@ func trim(samples []int16, rate int) []int16 {
 	if first < 0 {
 		return nil
 	}
-	kept := int(keptSilence * float64(rate))
+	kept := int(keep * time.Duration(rate) / time.Second)
 	return samples[max(first-kept, 0):min(last+1+kept, len(samples))]
 }
 
-// activeLevel is the level of speech without its pauses, in dB: blocks of 20
+// Active is the level of speech without its pauses, in dB: blocks of 20
 // ms, gated first at -50 dB and then 10 dB below the mean of the rest (the two
 // gates of ITU-R BS.1770, without its weighting; close to the active speech
 // level of ITU-T P.56). False when there is only silence.
-func activeLevel(samples []int16, rate int) (float64, bool) {
+func Active(samples []int16, rate int) (float64, bool) {
 	block := rate / 50
 	var powers []float64
 	for i := 0; i < len(samples); i += block {
@@ -49,7 +52,7 @@ func activeLevel(samples []int16, rate int) (float64, bool) {
 		}
 		powers = append(powers, sum/float64(len(part)))
 	}
-	gate := math.Pow(amplitude(silenceLevel), 2)
+	gate := math.Pow(Amplitude(Silence), 2)
 	for range 2 {
 		mean, n := 0.0, 0
 		for _, p := range powers {
@@ -76,14 +79,13 @@ func activeLevel(samples []int16, rate int) (float64, bool) {
 	return 10*math.Log10(mean/float64(n)) - 20*math.Log10(32768), true
 }
 
-// level brings speech to the target and keeps its peaks below the limit. The
+// Apply brings speech to the target and keeps its peaks below the limit. The
 // samples are changed in place.
-func level(samples []int16, rate int) []int16 {
-	now, ok := activeLevel(samples, rate)
+func Apply(samples []int16, rate int) []int16 {
+	gain, ok := gainFor(samples, rate)
 	if !ok {
 		return samples
 	}
-	gain := math.Pow(10, min(targetLevel-now, maxGain)/20)
 	limit := limiter(samples, gain, rate)
 	for i, s := range samples {
 		samples[i] = int16(math.Round(float64(s) * gain * limit[i]))
@@ -91,10 +93,17 @@ func level(samples []int16, rate int) []int16 {
 	return samples
 }
 
+// gainFor is the factor that brings speech to the target; false when there is
+// only silence.
+func gainFor(samples []int16, rate int) (float64, bool) {
+	now, ok := Active(samples, rate)
+	return math.Pow(10, min(Target-now, maxGain)/20), ok
+}
+
 // limiter is the factor by which each sample must be turned down: at every peak
 // as much as it needs, reached within 5 ms before and left within 50 ms after.
 func limiter(samples []int16, gain float64, rate int) []float64 {
-	ceiling := amplitude(peakLimit)
+	ceiling := Amplitude(PeakLimit)
 	factors := make([]float64, len(samples))
 	for i, s := range samples {
 		factors[i] = 1
