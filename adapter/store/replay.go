@@ -8,7 +8,6 @@ import (
 	"github.com/google/uuid"
 	"gorm.io/gorm"
 
-	"ringmaster/internal/api"
 	"ringmaster/internal/campaign"
 	"ringmaster/internal/scheduler"
 )
@@ -77,18 +76,6 @@ func told(db *gorm.DB, c *StoredCall, r attemptRow) error {
 		c.Inputs = append(c.Inputs, scheduler.InputRecord{Seq: e.Seq, At: time.Duration(e.AtNS), Kind: e.Kind, Data: e.Input})
 	}
 	return nil
-}
-
-// ScriptSource is one version of a script, published or not any more.
-func (s *Store) ScriptSource(ctx context.Context, tenant, script, version string) ([]byte, error) {
-	var rows []scriptVersionRow
-	if err := s.read(ctx).Where("tenant_id = ? AND script_id = ? AND version = ?", tenant, script, version).Limit(1).Find(&rows).Error; err != nil {
-		return nil, clean(err)
-	}
-	if len(rows) == 0 {
-		return nil, fmt.Errorf("%w: version %s of script %s is not stored", api.ErrNotFound, version, script)
-	}
-	return rows[0].Source, nil
 }
 
 // CallsBefore are the calls to a person that had ended before an instant.

@@ -53,3 +53,11 @@ func TestScriptReplayPrintsDifferences(t *testing.T) {
 		}
 	}
 }
+
+// A database in which the script was never called says so.
+func TestScriptReplayReadsTheDatabase(t *testing.T) {
+	file := oneCall(t, t.TempDir())
+	if out, err := script(t, "", "replay", shippedPromotion, "--config", file); err == nil || !strings.Contains(err.Error(), "no answered call of the script promotion_001") {
+		t.Errorf("%v\n%s", err, out)
+	}
+}

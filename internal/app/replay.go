@@ -129,11 +129,11 @@ func (r *retelling) version(ctx context.Context, tenant, script, version string)
 		return sc, nil
 	}
 	r.versions[key] = nil
-	src, err := r.library.store.ScriptSource(ctx, tenant, script, version)
+	stored, err := r.library.store.StoredScript(ctx, tenant, script, version)
 	if err != nil {
 		return nil, err
 	}
-	sc, err := r.library.shared.Compile(script+".yaml", src)
+	sc, err := r.library.shared.Compile(script+".yaml", stored.Source)
 	if err != nil {
 		return nil, fmt.Errorf("version %s of the script: %w", version, err)
 	}
