@@ -276,17 +276,18 @@ func (h *house) attempt(task string, n int, limit time.Duration) attempt {
 
 // attempt is what the API says of one.
 type attempt struct {
-	AttemptID   string `json:"attempt_id"`
-	State       string
-	Try         int
-	Disposition string
-	Reason      string
-	SIP, Q850   int
-	EndedBy     string `json:"ended_by"`
-	AMD         string
-	Tags        []string
-	Degraded    []string
-	Disclosure  *struct {
+	AttemptID     string `json:"attempt_id"`
+	State         string
+	Try           int
+	Disposition   string
+	Reason        string
+	SIP, Q850     int
+	EndedBy       string `json:"ended_by"`
+	ScriptVersion string `json:"script_version"`
+	AMD           string
+	Tags          []string
+	Degraded      []string
+	Disclosure    *struct {
 		Complete bool
 		EndMS    int64 `json:"end_ms"`
 	}
