@@ -39,7 +39,7 @@ func acts() int {
 	if os.Getenv("RINGMASTER_PROVE") != "" {
 		return 20_000
 	}
-	return 3_000
+	return 1_500
 }
 
 // TestRow_M15_NoCapIsExceededByTwoProcesses: two processes of eight workers each try to reach few people, two to a number, thousands of

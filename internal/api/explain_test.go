@@ -62,7 +62,7 @@ func (b *bed) population(n int) campaign.Task {
 // asks 10,000 contacts at 96 ticks.
 func TestRow_M1_TheReasonsOfATasksContactsSumUpAllDay(t *testing.T) {
 	b := newBed(t)
-	n := 400
+	n := 150
 	if os.Getenv("RINGMASTER_EXPLAIN_DAY") != "" {
 		n = 10_000
 	}
