@@ -7,10 +7,12 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/google/uuid"
+	"gorm.io/gorm"
 
 	"ringmaster/internal/api"
 	"ringmaster/internal/campaign"
@@ -31,6 +33,7 @@ func TestAPIStore(t *testing.T) {
 			}{
 				{"keys", keysOfAPI}, {"audit", auditPages}, {"consents", consentsKept}, {"caller IDs", callerIDsKept}, {"stop", stopPressed},
 				{"do-not-call list", listKept}, {"list over pages", listPaged}, {"facts of many", factsOfMany}, {"erased", personErased},
+				{"erased while claimed", erasedWhileClaimed},
 			} {
 				t.Run(part.name, func(t *testing.T) { part.run(&apiBed{T: t, s: s, now: time.Now().UTC().Truncate(time.Microsecond)}) })
 			}
@@ -475,6 +478,40 @@ func personErased(b *apiBed) {
 	if p.ID != other || p.Number != b.number(71) || p.Vars["secret"] == nil {
 		b.Errorf("who shared the number: %+v", p)
 	}
+}
+
+// erasedWhileClaimed: a call that is claimed at the same time is seen, whichever of the two is first.
+func erasedWhileClaimed(b *apiBed) {
+	ctx := b.Context()
+	p, _, err := b.s.SavePerson(ctx, campaign.Person{Tenant: "race", ExternalID: "x", Number: b.number(90)})
+	b.must(err)
+	_, err = b.s.EnsureTask(ctx, campaign.Task{Tenant: "race", Script: "s", Standing: true, Pool: "race", Retry: campaign.DefaultRetry()})
+	b.must(err)
+	_, _, err = b.s.CreateContact(ctx, api.NewContact{ID: newUUID(b), Tenant: "race", CustomerID: "x", Script: "s", DueAt: b.now.Add(-time.Minute), State: campaign.Scheduled})
+	b.must(err)
+	_, err = b.s.Promote(ctx, time.Now(), maxClaim)
+	b.must(err)
+	epoch, err := b.s.Register(ctx, "race")
+	b.must(err)
+	claiming, goOn := make(chan struct{}), make(chan struct{})
+	var once sync.Once
+	b.s.beforeCommit = func(*gorm.DB) { once.Do(func() { close(claiming); <-goOn }) }
+	defer func() { b.s.beforeCommit = nil }()
+	var wg sync.WaitGroup
+	var claimed, erased error
+	wg.Go(func() {
+		as, err := b.s.Claim(ctx, "race", 1, campaign.Fence{Owner: "race", Epoch: epoch})
+		if claimed = err; err == nil && len(as) != 1 {
+			claimed = fmt.Errorf("claimed %d", len(as))
+		}
+	})
+	<-claiming
+	wg.Go(func() { _, erased = b.s.ErasePerson(ctx, "race", p.ID, b.now) })
+	time.Sleep(30 * time.Millisecond) // for the erasure to come to the claim's locks; it holds without
+	close(goOn)
+	wg.Wait()
+	b.must(claimed)
+	b.want(erased, api.ErrConflict, "erased while a call was claimed")
 }
 
 // forgotten looks at what is left of a person and of their one call.

@@ -68,6 +68,14 @@ func (s *Store) ErasePerson(ctx context.Context, tenant string, person uuid.UUID
 		if err := locked(tx).Where("tenant_id = ? AND id = ?", tenant, binID(person)).Take(&p).Error; err != nil {
 			return missing(err, "person")
 		}
+		// First the contacts, whose locks a claim or a placement holds: the attempts read after it are all that there are.
+		res := tx.Model(&contactRow{}).Where("tenant_id = ? AND person_id = ? AND state IN ?", tenant, p.ID,
+			[]string{string(campaign.Scheduled), string(campaign.Ready), string(campaign.Claimed), parked}).
+			Updates(map[string]any{"state": string(campaign.Cancelled), "reason": "erased", "updated_at": at(now)})
+		if res.Error != nil {
+			return res.Error
+		}
+		out.Contacts = int(res.RowsAffected)
 		var attempts []attemptRow
 		if err := tx.Where("tenant_id = ? AND contact_id IN (SELECT id FROM task_contact WHERE tenant_id = ? AND person_id = ?)", tenant, tenant, p.ID).
 			Find(&attempts).Error; err != nil {
@@ -78,13 +86,6 @@ func (s *Store) ErasePerson(ctx context.Context, tenant string, person uuid.UUID
 				return fmt.Errorf("%w: a call is under way", api.ErrConflict)
 			}
 		}
-		res := tx.Model(&contactRow{}).Where("tenant_id = ? AND person_id = ? AND state IN ?", tenant, p.ID,
-			[]string{string(campaign.Scheduled), string(campaign.Ready), string(campaign.Claimed), parked}).
-			Updates(map[string]any{"state": string(campaign.Cancelled), "reason": "erased", "updated_at": at(now)})
-		if res.Error != nil {
-			return res.Error
-		}
-		out.Contacts = int(res.RowsAffected)
 		if err := forgetCalls(tx, tenant, attempts, now, &out); err != nil {
 			return err
 		}
