@@ -26,6 +26,7 @@ import (
 func TestAPIStore(t *testing.T) {
 	for _, kind := range kinds() {
 		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
 			s, _ := openNew(t, kind)
 			for _, part := range []struct {
 				name string
