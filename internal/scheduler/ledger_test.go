@@ -81,11 +81,11 @@ func (b *bed) release() {
 // the button, and the last originate comes within a second; nobody's contact is lost; it goes on when the button is released.
 func TestRow_M7_AStopIsObeyedWithinASecond(t *testing.T) {
 	b := newBed(t)
-	const people, few = 80, 8
+	const people, few = 150, 8
 	for i := range people {
 		b.due(i, time.Now(), 0)
 	}
-	c := &caller{b: b, length: 5 * time.Millisecond}
+	c := &caller{b: b, length: 30 * time.Millisecond} // long enough for most to be left when the button takes its turn at the database
 	cfg := scheduler.Config{Concurrency: 8, Tick: 50 * time.Millisecond, Rules: compliance.Rules{compliance.Stop{}}}
 	s, stop := b.start(cfg, b, c)
 	for i, whose := range []string{tenant, ""} { // a tenant's and that of all
