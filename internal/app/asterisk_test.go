@@ -90,6 +90,7 @@ func TestRealAsterisk(t *testing.T) {
 	h := newHouse(t, r.pbx, "mysql")
 	t.Run("conversation", func(t *testing.T) { testConversation(t, h, r) })
 	t.Run("unanswered", func(t *testing.T) { testUnanswered(t, h) })
+	t.Run("short number", func(t *testing.T) { testShortNumber(t, h, r) })
 	t.Run("callee hangs up in mid-sentence", func(t *testing.T) {
 		h.t = t
 		a := h.attempt(h.ring("leaves", "e2e_001"), 1, 40*time.Second)
