@@ -267,18 +267,18 @@ func outboxLapsed(b *bed) {
 	b.person(1)
 	m := message("call-1", "crm", "one")
 	b.post(m)
-	again := func(what string, owner string, d time.Duration, lapsed bool) {
+	again := func(what string, d time.Duration, lapsed bool) {
 		b.Helper()
 		var ds []outbox.Delivery
-		b.until(what, func() bool { ds = b.lease(owner, 1, d); return len(ds) == 1 })
+		b.until(what, func() bool { ds = b.lease("w", 1, d); return len(ds) == 1 })
 		if ds[0].Lapsed != lapsed {
 			b.Errorf("%s: lapsed is %v", what, ds[0].Lapsed)
 		}
 	}
-	again("the first time", "w", time.Minute, false)
+	again("the first time", time.Minute, false)
 	b.must(b.Outbox.Retry(b.ctx, "w", m.ID, time.Now(), "receiver answered 500"))
-	again("after a retry", "w", 100*time.Millisecond, false)
-	again("after a lease that ended", "w", time.Minute, true)
+	again("after a retry", 100*time.Millisecond, false)
+	again("after a lease that ended", time.Minute, true)
 	b.must(b.Outbox.Retry(b.ctx, "w", m.ID, time.Now(), "receiver answered 500"))
-	again("after another retry", "w", time.Minute, false)
+	again("after another retry", time.Minute, false)
 }
