@@ -85,6 +85,9 @@ func (l *leg) dropHelper(id string) {
 
 // cleanUp removes from the exchange what belonged to a leg that is over.
 func (l *leg) cleanUp() {
+	l.joining.Lock() // a bridge that is being made is waited for
+	l.cleaned = true
+	l.joining.Unlock()
 	l.mu.Lock()
 	helpers, bridge := l.helpers, l.hasBridge
 	l.helpers = map[string]*helper{}

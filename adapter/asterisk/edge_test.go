@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -460,6 +461,39 @@ func TestOverflowEndsOneLeg(t *testing.T) {
 	s.Emit(t, channelEvent("ChannelDtmfReceived", "leg2", `,"digit":"5","duration_ms":100`))
 	if d := next[pbx.DTMF](t, two); d.Digit != '5' {
 		t.Errorf("%+v", d)
+	}
+}
+
+// The target of a hand-over ends while its bridge is being made: the bridge is
+// deleted after it was made, not before.
+func TestNoBridgeIsMadeForALegThatIsOver(t *testing.T) {
+	t.Parallel()
+	s, sw := scripted(t)
+	l := answered(t, s, sw, "leg1")
+	const agent, bridge = "leg1-agent", "/bridges/rm-leg1-agent"
+	var exists atomic.Bool
+	s.Script(func(w http.ResponseWriter, r aritest.Request) bool {
+		switch {
+		case r.Method == http.MethodPost && r.Path == "/channels/create":
+			go s.Emit(t, channelEvent("StasisStart", agent, `,"args":["out"]`))
+		case r.Method == http.MethodPost && r.Path == bridge:
+			s.Emit(t, channelEvent("ChannelDestroyed", agent, `,"cause":16`))
+			time.Sleep(100 * time.Millisecond) // for whoever would not wait
+			exists.Store(true)
+		case r.Method == http.MethodPost && r.Path == bridge+"/addChannel":
+			aritest.JSON(w, http.StatusBadRequest, `{"message":"Channel not found"}`)
+			return true
+		case r.Method == http.MethodDelete && r.Path == bridge:
+			exists.Store(false)
+		}
+		return false
+	})
+	_ = l.Transfer(t.Context(), pbx.Target{Agent: "ann", Timeout: time.Second})
+	s.Await(t, 1, "DELETE", bridge)
+	for end := time.Now().Add(2 * time.Second); exists.Load(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("the bridge of a leg that is over is left")
+		}
 	}
 }
 

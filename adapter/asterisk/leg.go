@@ -33,6 +33,7 @@ type leg struct {
 
 	readyOnce sync.Once
 	joining   sync.Mutex // one at a time puts the leg into its bridge; held during I/O
+	cleaned   bool       // under joining: its bridge was deleted, and nobody makes it again
 
 	mu        sync.Mutex // never held during I/O
 	claimed   bool       // somebody reads its events

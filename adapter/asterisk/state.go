@@ -116,6 +116,9 @@ func channelGone(err error) bool {
 func (l *leg) join(ctx context.Context) error {
 	l.joining.Lock()
 	defer l.joining.Unlock()
+	if l.cleaned {
+		return pbx.ErrGone
+	}
 	l.mu.Lock()
 	joined := l.joined
 	l.hasBridge = true // from here on one may exist
