@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"ringmaster/internal/lab/twin/sound"
 )
 
 // channelActions are the commands on a channel.
@@ -24,9 +26,7 @@ func (ex *Exchange) channelActions(on func(string, call)) {
 	}
 	quiet := func(on bool) call {
 		return ex.inStasis(false, func(ch *channel, _ params, _ *http.Request) (int, any, *apiError) {
-			ch.line.mu.Lock()
-			ch.line.silence = on
-			ch.line.mu.Unlock()
+			ch.line.Silence(on)
 			return noContent, nil, nil
 		})
 	}
@@ -44,7 +44,7 @@ func (ex *Exchange) channelActions(on func(string, call)) {
 			if !strings.ContainsRune("0123456789*#ABCD", rune(digit)) {
 				continue
 			}
-			ch.after(time.Duration(i+1)*200*time.Millisecond, func() { ch.line.key(digit) })
+			ch.after(time.Duration(i+1)*200*time.Millisecond, func() { ch.line.Key(digit) })
 		}
 		return noContent, nil, nil
 	}))
@@ -135,7 +135,7 @@ func (ex *Exchange) snoop(ch *channel, p params, r *http.Request) (int, any, *ap
 	}
 	s := ex.newChannel(snoopKind, id, fmt.Sprintf("Snoop/%s-%08x", ch.id, ex.next()))
 	s.app, s.args, s.state = p.get("app"), split(p.get("appArgs")), stateUp
-	s.line.spied, s.line.spy, s.line.whisper = ch, spy, whisper
+	s.line = sound.NewTap(s, ch.line, sound.Direction(spy), sound.Direction(whisper))
 	ex.add(s)
 	j := s.json()
 	j.Dialplan.App, j.Dialplan.Data = "Stasis", s.app
@@ -143,7 +143,7 @@ func (ex *Exchange) snoop(ch *channel, p params, r *http.Request) (int, any, *ap
 		s.end(0, 0)
 		return http.StatusOK, j, nil
 	}
-	ex.clock.add(s)
+	ex.clock.Add(s.line)
 	return http.StatusOK, j, nil
 }
 

@@ -3,6 +3,8 @@ package twin
 import (
 	"net/http"
 	"time"
+
+	"ringmaster/internal/lab/twin/sound"
 )
 
 // bridge is an ARI mixing bridge; guarded by the exchange's lock.
@@ -38,16 +40,18 @@ func (b *bridge) technology() string {
 
 // peers tells every member's line who is heard there now.
 func (b *bridge) peers() {
-	plays := b.plays // replaced, never changed
 	for _, m := range b.members {
-		others := make([]*line, 0, len(b.members))
+		others := make([]*sound.Line, 0, len(b.members))
 		for _, o := range b.members {
 			if o != m {
 				others = append(others, o.line)
 			}
 		}
-		m.line.peers.Store(&others)
-		m.line.between.Store(&plays)
+		clips := make([]*sound.Clip, 0, len(b.plays))
+		for _, p := range b.plays {
+			clips = append(clips, p.clip)
+		}
+		m.line.Connect(others, clips)
 	}
 }
 
@@ -86,9 +90,7 @@ func (b *bridge) remove(ch *channel) {
 		if m == ch {
 			b.members = append(b.members[:i:i], b.members[i+1:]...)
 			ch.bridge = nil
-			alone := []*line{}
-			ch.line.peers.Store(&alone)
-			ch.line.between.Store(nil)
+			ch.line.Connect(nil, nil)
 			b.peers()
 			b.ex.announce(b, event{Type: "ChannelLeftBridge", Bridge: b.json(), Channel: ch.json()})
 			return

@@ -9,6 +9,7 @@ import (
 
 	"ringmaster/internal/audio"
 	"ringmaster/internal/lab/twin/callee"
+	"ringmaster/internal/lab/twin/sound"
 )
 
 func mute(text string) ([]int16, error) {
@@ -142,9 +143,9 @@ func FuzzMediaCommand(f *testing.F) {
 		m.take(raw)
 		m.command(raw)
 		m.take(raw)
-		var p pcm
+		var p sound.Frame
 		for range 5 {
-			m.play(&p)
+			m.Play(&p)
 		}
 	})
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"ringmaster/internal/lab/twin/callee"
+	"ringmaster/internal/lab/twin/sound"
 )
 
 // kind of a channel.
@@ -51,7 +52,8 @@ type channel struct {
 	dialledBy *channel
 	onEnd     func(answered bool)
 
-	line *line // sound
+	line  *sound.Line
+	media *media // of a media leg
 }
 
 // stateUp is the state of an answered channel.
@@ -71,7 +73,11 @@ func (ex *Exchange) newChannel(k kind, id, name string) *channel {
 		ex: ex, kind: k, id: id, name: name, state: stateDown, created: time.Now(), vars: map[string]string{},
 		dialplan: dialplanJSON{Context: "default", Exten: "s", Priority: 1, App: "AppDial2", Data: "(Outgoing Line)"},
 	}
-	ch.line = &line{ch: ch}
+	if k == phoneKind {
+		ch.line = sound.NewPhone(ch)
+	} else {
+		ch.line = sound.NewLeg(ch, nil)
+	}
 	return ch
 }
 
@@ -87,6 +93,15 @@ func (ex *Exchange) add(ch *channel) {
 		if a.all {
 			a.send(event{Type: "ChannelCreated", Channel: ch.json()})
 		}
+	}
+}
+
+// mute ends the sound; crash leaves a media socket without a word.
+func (ch *channel) mute(crash bool) {
+	ch.ex.clock.Remove(ch.line)
+	ch.line.Stop()
+	if ch.media != nil {
+		ch.media.goodbye(crash)
 	}
 }
 
@@ -240,7 +255,7 @@ func (ch *channel) end(cause, tech int) {
 		t.Stop()
 	}
 	ex := ch.ex
-	ch.line.stop(false)
+	ch.mute(false)
 	ch.settle(cause)
 	ex.endPlaybacks(ch)
 	ex.endRecordings(ch)
@@ -250,7 +265,7 @@ func (ch *channel) end(cause, tech int) {
 	}
 	ch.leaveStasis()
 	for _, other := range ex.channels {
-		if other.kind == snoopKind && other.line.spied == ch && !other.gone {
+		if other.kind == snoopKind && other.line.Spied() == ch.line && !other.gone {
 			other.end(0, 0)
 		}
 	}
@@ -272,7 +287,7 @@ func (ch *channel) settle(cause int) {
 	ch.call.Ended = time.Now()
 	ch.call.Outcome = outcome(ch, cause)
 	ch.ex.counters.Outcomes[ch.call.Outcome]++
-	ch.call.Record = ch.line.record()
+	ch.call.Record = ch.line.Record()
 	ch.call.ch = nil
 	ch.ex.counters.heard(&ch.call.Record)
 }
@@ -310,11 +325,9 @@ func (ch *channel) vanish() {
 	for _, t := range ch.limits {
 		t.Stop()
 	}
-	ch.line.stop(true)
+	ch.mute(true)
 	ch.settle(0)
-	ch.line.mu.Lock()
-	defer ch.line.mu.Unlock()
-	for _, p := range ch.line.plays {
-		p.finish("failed")
+	for _, c := range ch.line.UnplayAll() {
+		playbackOf(c).finish("failed")
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"ringmaster/internal/lab/twin/callee"
+	"ringmaster/internal/lab/twin/sound"
 )
 
 // Version is what the twin says it is.
@@ -50,7 +51,7 @@ type Exchange struct {
 	mux      *http.ServeMux
 	listener net.Listener
 	server   *http.Server
-	clock    *clock
+	clock    *sound.Clock
 	stopped  chan struct{}
 	running  sync.WaitGroup
 
@@ -72,7 +73,6 @@ type Exchange struct {
 	counters   counters
 	closed     bool
 	refusing   atomic.Bool
-	stats      audioStats
 	rungNumber map[string]int // by number: the choice of a mix
 	rung       map[RingKey]*ringBook
 	twice      map[string]int // channel ids that rang more than once
@@ -100,13 +100,13 @@ func Start(cfg Config, addr string) (*Exchange, error) {
 	}
 	ex.counters.Outcomes = map[string]int64{}
 	ex.reset()
-	ex.clock = newClock(ex)
+	ex.clock = sound.NewClock(ex.stopped, ex.happened)
 	ex.mux = ex.routes()
 	ex.server = &http.Server{Handler: ex, ReadHeaderTimeout: 10 * time.Second, ErrorLog: slog.NewLogLogger(cfg.Log.Handler(), slog.LevelDebug)}
 	ex.running.Add(2)
 	go func() {
 		defer ex.running.Done()
-		ex.clock.run()
+		ex.clock.Run()
 	}()
 	go func() {
 		defer ex.running.Done()

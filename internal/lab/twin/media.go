@@ -8,6 +8,7 @@ import (
 
 	"ringmaster/internal/audio"
 	"ringmaster/internal/lab/twin/callee"
+	"ringmaster/internal/lab/twin/sound"
 	"ringmaster/internal/lab/twin/wire"
 )
 
@@ -75,7 +76,7 @@ func (ex *Exchange) externalMedia(p params) (*channelJSON, *apiError) {
 	}
 	ch := ex.newChannel(mediaKind, p.get("channelId"), fmt.Sprintf("WebSocket/INCOMING/0x7f%010x", ex.next()))
 	m := &media{ch: ch, format: format, json: p.get("transport_data") == "f(json)", conn: ex.uuid(), wake: make(chan struct{}, 1)}
-	ch.line.media = m
+	ch.media, ch.line = m, sound.NewLeg(ch, m)
 	ch.app, ch.args = p.get("app"), split(p.get("appArgs"))
 	ch.dialTo = "INCOMING/" + p.get("transport_data")
 	for k, v := range p.vars {
@@ -104,7 +105,7 @@ func (ex *Exchange) serveMedia(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "Not found", http.StatusNotFound)
 		return
 	}
-	m := ch.line.media
+	m := ch.media
 	if m.taken || ex.closed {
 		ex.mu.Unlock()
 		http.Error(w, "Conflict", http.StatusConflict)
@@ -166,7 +167,7 @@ func (ex *Exchange) connected(ch *channel, m *media, ws *wire.Conn) bool {
 		ch.end(0, 0)
 		return true
 	}
-	ex.clock.add(ch)
+	ex.clock.Add(ch.line)
 	return true
 }
 
@@ -242,8 +243,8 @@ func (m *media) push(frame []byte) {
 	m.frames++
 }
 
-// play is the next frame for the bridge; false when there is none.
-func (m *media) play(dst *pcm) bool {
+// Play is the next frame for the bridge; false when there is none.
+func (m *media) Play(dst *sound.Frame) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.paused {
@@ -277,8 +278,8 @@ func (m *media) play(dst *pcm) bool {
 	return len(half) > 0
 }
 
-// say sends a frame of the other side to the controller.
-func (m *media) say(f []int16) {
+// Say sends a frame of the other side to the controller.
+func (m *media) Say(f []int16) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.closed || m.ws == nil || m.deaf {

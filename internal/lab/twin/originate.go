@@ -230,8 +230,8 @@ func (ch *channel) ring(limit time.Duration) {
 func (ch *channel) alert() {
 	if len(ch.script.Early) > 0 {
 		ch.dial("PROGRESS")
-		ch.line.begin(callee.NewEarly(ch.script))
-		ch.ex.clock.add(ch)
+		ch.line.Begin(callee.NewEarly(ch.script))
+		ch.ex.clock.Add(ch.line)
 		return
 	}
 	if ch.script.Silent || ch.state != stateDown {
@@ -265,12 +265,12 @@ func (ch *channel) answered() {
 	ch.state = stateUp
 	ch.call.Answered = time.Now()
 	ch.ex.counters.Answered++
-	ch.line.begin(callee.New(ch.script))
+	ch.line.Begin(callee.New(ch.script))
 	ch.emit(event{Type: "ChannelStateChange"})
 	if ch.dialled {
 		ch.dial("ANSWER")
 	}
-	ch.ex.clock.add(ch)
+	ch.ex.clock.Add(ch.line)
 	switch {
 	case ch.onUp != nil:
 		ch.onUp()

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"ringmaster/internal/lab/twin/callee"
+	"ringmaster/internal/lab/twin/sound"
 )
 
 // playback is one POST play. Its sound is guarded by the line's lock that it
@@ -21,38 +22,21 @@ type playback struct {
 	br     *bridge
 	dumb   bool // an unknown scheme: it never finishes
 
-	mu      sync.Mutex
+	clip    *sound.Clip
 	samples []int16
 	loop    bool
-	at      int
-	paused  bool
 	over    chan struct{}
 	once    sync.Once
+}
 
-	// A bridge hears one frame in all its members.
-	turn    sync.Mutex
-	tick    int64 // of current
-	current pcm
-	spent   bool // the last frame was given
+// playbackOf is whose clip it is.
+func playbackOf(c *sound.Clip) *playback {
+	p, _ := c.Owner.(*playback)
+	return p
 }
 
 func (p *playback) json() *playbackJSON {
 	return &playbackJSON{ID: p.id, Media: p.media, Target: p.target, Language: "en", State: p.state}
-}
-
-// frame is the next 20 ms; done after the last.
-func (p *playback) frame(dst []int16) (done bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	clear(dst)
-	if p.paused {
-		return false
-	}
-	p.at += copy(dst, p.samples[min(p.at, len(p.samples)):])
-	if p.at >= len(p.samples) && p.loop {
-		p.at = 0
-	}
-	return p.at >= len(p.samples)
 }
 
 // finish lets go of whoever waits for the end.
@@ -77,14 +61,11 @@ func (ex *Exchange) play(p params, id string, ch *channel, br *bridge) (*playbac
 	}
 	pb := &playback{ex: ex, id: id, media: p.get("media"), state: "queued", ch: ch, br: br, over: make(chan struct{})}
 	found := ex.find(pb)
+	pb.clip = sound.NewClip(pb, pb.samples, pb.loop)
 	ex.playbacks[id] = pb
 	if ch != nil {
 		pb.target = "channel:" + ch.id
-		ch.line.mu.Lock()
-		ch.line.plays = append(ch.line.plays, pb)
-		first := len(ch.line.plays) == 1
-		ch.line.mu.Unlock()
-		if first {
+		if ch.line.Play(pb.clip) {
 			ex.begin(pb, found)
 		}
 	} else {
@@ -104,7 +85,7 @@ func (ex *Exchange) find(pb *playback) bool {
 		case "sound", "recording":
 			s := ex.cfg.Prompts[name]
 			if r := ex.stored[name]; scheme == "recording" && r != nil {
-				s = r.samples
+				s = r.tape.Samples()
 			}
 			if len(s) == 0 {
 				return false
@@ -167,50 +148,32 @@ func (ex *Exchange) drop(pb *playback) {
 		pb.br.peers()
 		return
 	}
-	l := pb.ch.line
-	l.mu.Lock()
-	first := len(l.plays) > 0 && l.plays[0] == pb
-	for i, o := range l.plays {
-		if o == pb {
-			l.plays = append(l.plays[:i:i], l.plays[i+1:]...)
-			break
-		}
-	}
-	var next *playback
-	if first && len(l.plays) > 0 {
-		next = l.plays[0]
-	}
-	l.mu.Unlock()
+	next := pb.ch.line.Unplay(pb.clip)
 	if next != nil && !pb.ch.gone {
-		ex.begin(next, len(next.samples) > 0)
+		after := playbackOf(next)
+		ex.begin(after, len(after.samples) > 0)
 	}
 }
 
 func (ex *Exchange) endPlaybacks(ch *channel) {
-	ch.line.mu.Lock()
-	plays := ch.line.plays
-	ch.line.plays = nil
-	ch.line.mu.Unlock()
-	for _, p := range plays {
-		ex.finish(p, "failed")
+	for _, c := range ch.line.UnplayAll() {
+		ex.finish(playbackOf(c), "failed")
 	}
 }
 
 func (ex *Exchange) control(pb *playback, operation string) *apiError {
-	pb.mu.Lock()
-	defer pb.mu.Unlock()
 	const skip = 3 * callee.Rate
 	switch operation {
 	case "pause":
-		pb.paused = true
+		pb.clip.Pause(true)
 	case "unpause":
-		pb.paused = false
+		pb.clip.Pause(false)
 	case "restart":
-		pb.at = 0
+		pb.clip.Seek(-pb.clip.Len())
 	case "forward":
-		pb.at = min(pb.at+skip, len(pb.samples))
+		pb.clip.Seek(skip)
 	case "reverse":
-		pb.at = max(pb.at-skip, 0)
+		pb.clip.Seek(-skip)
 	default:
 		return bad(http.StatusBadRequest, "Invalid operation")
 	}

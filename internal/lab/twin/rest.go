@@ -266,15 +266,11 @@ func (ex *Exchange) inStasis(needUp bool, f func(ch *channel, p params, r *http.
 // no bridge: POST variable, answer and addChannel do so on a real Asterisk.
 func (ex *Exchange) wait(ch *channel) {
 	for ch.bridge == nil && !ch.gone {
-		ch.line.mu.Lock()
-		var pb *playback
-		if len(ch.line.plays) > 0 {
-			pb = ch.line.plays[0]
-		}
-		ch.line.mu.Unlock()
-		if pb == nil {
+		clip := ch.line.Playing()
+		if clip == nil {
 			return
 		}
+		pb := playbackOf(clip)
 		ex.counters.Blocked++
 		ex.mu.Unlock()
 		select {

@@ -123,7 +123,7 @@ func (ex *Exchange) mediaRoutes(on func(string, call)) {
 		return noContent, nil, nil
 	}))
 	on("GET /recordings/stored/{name}/file", stored(func(r *recording) (int, any, *apiError) {
-		return http.StatusOK, rawFile(r.wav()), nil
+		return http.StatusOK, rawFile(r.tape.WAV()), nil
 	}))
 }
 
@@ -149,15 +149,8 @@ func (ex *Exchange) liveRoutes(on func(string, call)) {
 	})
 	on("DELETE /recordings/live/{name}", live(func(r *recording) { ex.stopRecording(r, false) }))
 	on("POST /recordings/live/{name}/stop", live(func(r *recording) { ex.stopRecording(r, true) }))
-	set := func(f func(r *recording)) call {
-		return live(func(r *recording) {
-			r.ch.line.mu.Lock()
-			f(r)
-			r.ch.line.mu.Unlock()
-		})
-	}
-	on("POST /recordings/live/{name}/pause", set(func(r *recording) { r.paused = true }))
-	on("DELETE /recordings/live/{name}/pause", set(func(r *recording) { r.paused = false }))
-	on("POST /recordings/live/{name}/mute", set(func(r *recording) { r.muted = true }))
-	on("DELETE /recordings/live/{name}/mute", set(func(r *recording) { r.muted = false }))
+	on("POST /recordings/live/{name}/pause", live(func(r *recording) { r.tape.Pause(true) }))
+	on("DELETE /recordings/live/{name}/pause", live(func(r *recording) { r.tape.Pause(false) }))
+	on("POST /recordings/live/{name}/mute", live(func(r *recording) { r.tape.Mute(true) }))
+	on("DELETE /recordings/live/{name}/mute", live(func(r *recording) { r.tape.Mute(false) }))
 }

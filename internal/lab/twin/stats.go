@@ -91,7 +91,7 @@ func (ex *Exchange) Calls(number string) []Call {
 		d.Call = c.Clone()
 		d.Variables = maps.Clone(c.Variables)
 		if c.Ended.IsZero() && c.ch != nil {
-			d.Record = c.ch.line.record()
+			d.Record = c.ch.line.Record()
 		}
 		out = append(out, d)
 	}
@@ -180,14 +180,13 @@ func (ex *Exchange) Rings() []RingCount {
 func (ex *Exchange) Stats() Stats {
 	ex.mu.Lock()
 	defer ex.mu.Unlock()
-	c := &ex.counters
+	c, ticks := &ex.counters, ex.clock.Stats()
 	s := Stats{
 		Live: len(ex.channels), Bridges: len(ex.bridges), Rings: c.Rings, Answered: c.Answered, Dropped: c.Dropped,
 		Outcomes: maps.Clone(c.Outcomes), Requests: c.Requests, Refused: c.Refused, Blocked: c.Blocked, Events: c.Events,
 		Missed: c.Missed, Replaced: c.Replaced, Restarts: c.Restarts, HeardMS: c.Audible.Milliseconds(),
 		DeadFrames: c.Missing, BargeIns: c.BargeIns, BargeMaxMS: c.BargeMax.Milliseconds(),
-		Ticks: ex.stats.Ticks.Load(), Late: ex.stats.Late.Load(), LostTicks: ex.stats.Lost.Load(),
-		MaxLagMS: time.Duration(ex.stats.MaxLag.Load()).Milliseconds(),
+		Ticks: ticks.Ticks, Late: ticks.Late, LostTicks: ticks.Lost, MaxLagMS: ticks.MaxLag.Milliseconds(),
 	}
 	if c.BargeIns > 0 {
 		s.BargeMeanMS = c.BargeSum.Milliseconds() / c.BargeIns
