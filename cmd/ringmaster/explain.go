@@ -5,19 +5,18 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"net/http"
 	"net/url"
 	"os"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 )
 
 // explainCommand asks a running controller, which alone knows lines and rules.
 func explainCommand() *cobra.Command {
-	api, key, at := "http://127.0.0.1:8080", "", ""
+	var c controller
+	at := ""
 	cmd := &cobra.Command{
 		Use: "explain CUSTOMER_ID TASK | explain --all TASK", Short: "why a contact is or is not dialled: every gate in order", Args: cobra.RangeArgs(1, 2),
 		Long: `TASK is the task_id of a call, or a script_id. With --all: how many contacts of the task are dialable, and the others by reason.`,
@@ -25,9 +24,6 @@ func explainCommand() *cobra.Command {
 			all, _ := cmd.Flags().GetBool("all")
 			if all != (len(args) == 1) {
 				return fmt.Errorf("either CUSTOMER_ID TASK, or --all TASK")
-			}
-			if key == "" {
-				key = os.Getenv("RINGMASTER_KEY")
 			}
 			q := url.Values{}
 			if at != "" {
@@ -38,38 +34,17 @@ func explainCommand() *cobra.Command {
 				q.Set("task", args[1])
 				path = "/api/v1/contacts/" + url.PathEscape(args[0]) + "/explain"
 			}
-			body, err := ask(cmd, strings.TrimSuffix(api, "/")+path+"?"+q.Encode(), key)
+			body, err := c.get(cmd.Context(), path+"?"+q.Encode(), nil)
 			if err != nil {
 				return err
 			}
 			return printExplained(os.Stdout, body, all)
 		},
 	}
-	cmd.Flags().StringVar(&api, "api", api, "where the controller listens")
-	cmd.Flags().StringVar(&key, "key", "", "API key with tasks:read; empty = $RINGMASTER_KEY")
+	c.flags(cmd, "tasks:read")
 	cmd.Flags().StringVar(&at, "at", "", "another instant than now, 2026-01-02T15:04:05+08:00")
 	cmd.Flags().Bool("all", false, "the whole task, counted by reason")
 	return cmd
-}
-
-func ask(cmd *cobra.Command, address, key string) ([]byte, error) {
-	req, err := http.NewRequestWithContext(cmd.Context(), http.MethodGet, address, nil)
-	if err != nil {
-		return nil, err
-	}
-	req.Header.Set("Authorization", "Bearer "+key)
-	resp, err := (&http.Client{Timeout: time.Minute}).Do(req)
-	if err != nil {
-		return nil, fmt.Errorf("the controller cannot be asked: %w", err)
-	}
-	defer func() { _ = resp.Body.Close() }()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, 8<<20))
-	if err == nil && resp.StatusCode != http.StatusOK {
-		var p struct{ Title, Detail string }
-		_ = json.Unmarshal(body, &p)
-		err = fmt.Errorf("%s: %s (%s)", resp.Status, p.Title, p.Detail)
-	}
-	return body, err
 }
 
 // printExplained writes an answer of the API for people.

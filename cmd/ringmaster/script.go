@@ -18,13 +18,14 @@ import (
 // scriptCommand is the parent of everything that is done with call scripts;
 // every subcommand is a file of its own and one line here.
 func scriptCommand() *cobra.Command {
-	cmd := &cobra.Command{Use: "script", Short: "call scripts (话术): check, draw, rehearse, talk to"}
+	cmd := &cobra.Command{Use: "script", Short: "call scripts (话术): check, try, publish, compare"}
 	cmd.AddCommand(scriptCheckCommand())
 	cmd.AddCommand(scriptGraphCommand())
 	cmd.AddCommand(scriptTestCommand())
 	cmd.AddCommand(scriptChatCommand())
 	cmd.AddCommand(scriptReplayCommand())
 	cmd.AddCommand(scriptSimulateCommand())
+	cmd.AddCommand(scriptDiffCommand(), scriptPublishCommand(), scriptRollbackCommand(), scriptVersionsCommand())
 	return cmd
 }
 

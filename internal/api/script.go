@@ -301,6 +301,5 @@ func (s *Server) diffScript(c *gin.Context) {
 		s.fail(c, err)
 		return
 	}
-	c.JSON(http.StatusOK, gin.H{"script_id": id, "from": a.Version, "to": b.Version, "lines": diffLines(string(a.Source), string(b.Source)),
-		"nodes": diffParts(was.Nodes, is.Nodes), "replies": diffParts(was.Replies, is.Replies)})
+	c.JSON(http.StatusOK, DiffScripts(id, a, b, was, is))
 }

@@ -6,9 +6,25 @@ import (
 	"strings"
 )
 
-// scriptLine is a line that only one of two versions has. Op is "-" for the
+// ScriptDiff is what two versions of a script do not have in common.
+type ScriptDiff struct {
+	ScriptID string       `json:"script_id"`
+	From     string       `json:"from"` // version
+	To       string       `json:"to"`
+	Lines    []ScriptLine `json:"lines"`
+	Nodes    PartsChanged `json:"nodes"`
+	Replies  PartsChanged `json:"replies"`
+}
+
+// DiffScripts compares two versions of a script, whose outlines are was and is.
+func DiffScripts(id string, from, to ScriptVersion, was, is ScriptOutline) ScriptDiff {
+	return ScriptDiff{ScriptID: id, From: from.Version, To: to.Version, Lines: diffLines(string(from.Source), string(to.Source)),
+		Nodes: diffParts(was.Nodes, is.Nodes), Replies: diffParts(was.Replies, is.Replies)}
+}
+
+// ScriptLine is a line that only one of two versions has. Op is "-" for the
 // earlier one, "+" for the later one; Line counts from 1 in its own version.
-type scriptLine struct {
+type ScriptLine struct {
 	Op   string `json:"op"`
 	Line int    `json:"line"`
 	Text string `json:"text"`
@@ -21,7 +37,7 @@ const maxEdits = 500
 // diffLines is a shortest list of lines to take out and to put in (E. W. Myers,
 // An O(ND) Difference Algorithm and Its Variations, 1986), in the order of the
 // text.
-func diffLines(from, to string) []scriptLine {
+func diffLines(from, to string) []ScriptLine {
 	a, b := lines(from), lines(to)
 	head := 0
 	for head < len(a) && head < len(b) && a[head] == b[head] {
@@ -32,12 +48,12 @@ func diffLines(from, to string) []scriptLine {
 		tail++
 	}
 	a, b = a[head:len(a)-tail], b[head:len(b)-tail]
-	out := []scriptLine{}
+	out := []ScriptLine{}
 	for _, e := range edits(a, b) {
 		if e.from >= 0 {
-			out = append(out, scriptLine{"-", head + e.from + 1, a[e.from]})
+			out = append(out, ScriptLine{"-", head + e.from + 1, a[e.from]})
 		} else {
-			out = append(out, scriptLine{"+", head + e.to + 1, b[e.to]})
+			out = append(out, ScriptLine{"+", head + e.to + 1, b[e.to]})
 		}
 	}
 	return out
@@ -122,15 +138,15 @@ func replaced(a, b []string) []edit {
 	return out
 }
 
-// partsChanged are the names that came, went or are not the same.
-type partsChanged struct {
+// PartsChanged are the names that came, went or are not the same.
+type PartsChanged struct {
 	Added   []string `json:"added"`
 	Removed []string `json:"removed"`
 	Changed []string `json:"changed"`
 }
 
-func diffParts(from, to map[string]string) partsChanged {
-	out := partsChanged{[]string{}, []string{}, []string{}}
+func diffParts(from, to map[string]string) PartsChanged {
+	out := PartsChanged{[]string{}, []string{}, []string{}}
 	for _, name := range slices.Sorted(maps.Keys(to)) {
 		switch old, known := from[name]; {
 		case !known:

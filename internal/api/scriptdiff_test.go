@@ -37,7 +37,7 @@ func TestDiffTurnsOneTextIntoTheOther(t *testing.T) {
 	}
 }
 
-func applied(a string, d []scriptLine) string {
+func applied(a string, d []ScriptLine) string {
 	out, gone := lines(a), map[int]bool{}
 	for _, e := range d {
 		if e.Op == "-" {
