@@ -30,9 +30,11 @@ var allowed = map[string]string{
 	"internal/vault":      "",
 	"internal/turn":       "internal/audio",
 	"internal/amd":        "internal/audio internal/turn",
-	"internal/dialogue":   "internal/campaign internal/nlu internal/phone internal/speech",
+	"internal/dialogue":   "internal/campaign internal/nlu internal/phone internal/speech internal/speech/voices",
 
-	"internal/dialogue/check":    "internal/campaign internal/dialogue internal/nlu internal/speech",
+	"internal/speech/voices": "internal/speech",
+
+	"internal/dialogue/check":    "internal/campaign internal/dialogue internal/nlu internal/speech internal/speech/voices",
 	"internal/dialogue/rehearse": "internal/campaign internal/dialogue internal/nlu internal/speech",
 	"internal/dialogue/replay":   "internal/campaign internal/dialogue internal/nlu",
 	"internal/dialogue/simulate": "internal/campaign internal/dialogue internal/dialogue/rehearse internal/nlu",
@@ -61,11 +63,12 @@ var allowed = map[string]string{
 	"adapter/asterisk/ari":         "internal/pbx",
 	"adapter/asterisk/ari/aritest": "",
 	"adapter/media":                "internal/audio internal/pbx",
-	"adapter/speech/funasr":        "internal/audio internal/speech",
+	"adapter/speech/live":          "internal/audio internal/speech",
+	"adapter/speech/funasr":        "internal/audio internal/speech adapter/speech/live",
 	"adapter/speech/level":         "internal/audio internal/speech",
 	"adapter/speech/espeak":        "internal/audio internal/speech adapter/speech/level",
 	"adapter/speech/openai":        "internal/audio internal/speech",
-	"adapter/speech/dashscope":     "internal/audio internal/speech",
+	"adapter/speech/dashscope":     "internal/audio internal/speech adapter/speech/live",
 	"adapter/speech/cache":         "internal/audio internal/speech adapter/speech/level",
 	"adapter/nlu/keyword":          "internal/dialogue internal/nlu internal/speech", // dialogue: one table of stop words
 	"adapter/nlu/trained":          "internal/nlu internal/nlu/classify internal/nlu/opinion",
@@ -76,7 +79,7 @@ var allowed = map[string]string{
 	"adapter/archive/local":        "internal/audio internal/call internal/campaign",
 	"adapter/webhook":              "internal/outbox",
 
-	"config":  "internal/audio internal/compliance internal/phone internal/speech",
+	"config":  "internal/audio internal/compliance internal/phone internal/speech internal/speech/voices",
 	"scripts": "",
 
 	"dialplan": "",
@@ -84,7 +87,7 @@ var allowed = map[string]string{
 
 	"internal/app/demo": "config internal/app internal/call internal/campaign internal/lab/...",
 
-	"cmd/ringmaster": "adapter/nlu/keyword adapter/nlu/trained config internal/app internal/app/demo internal/compliance/ledger internal/dialogue/... internal/nlu internal/nlu/classify internal/speech scripts",
+	"cmd/ringmaster": "adapter/nlu/keyword adapter/nlu/trained config internal/app internal/app/demo internal/compliance/ledger internal/dialogue/... internal/nlu internal/nlu/classify internal/speech internal/speech/voices scripts",
 	"cmd/rows":       "",
 
 	// The lab: instruments and lab parts. Only app (demo), cmd and tests use it.

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"ringmaster/adapter/speech/live"
 	"ringmaster/internal/speech"
 )
 
@@ -20,29 +21,29 @@ type assembler struct {
 // open reports whether a partial waits for its final.
 func (a *assembler) open() bool { return a.text.Len() > 0 }
 
-func (a *assembler) take(m message, clock *timeline, sound *activity) ([]speech.Result, error) {
+func (a *assembler) take(m message, h *live.Hearing) ([]speech.Result, error) {
 	if m.fault != "" {
 		return nil, fmt.Errorf("%w: the server says: %.200s", speech.ErrUnavailable, m.fault)
 	}
 	switch m.kind {
 	case partial:
-		return a.piece(m.text, clock, sound)
+		return a.piece(m.text, h)
 	case final:
-		return a.final(m, clock, sound), nil
+		return a.final(m, h), nil
 	}
 	return nil, nil
 }
 
-func (a *assembler) piece(text string, clock *timeline, sound *activity) ([]speech.Result, error) {
+func (a *assembler) piece(text string, h *live.Hearing) ([]speech.Result, error) {
 	if text == "" {
 		return nil, nil
 	}
 	if a.text.Len()+len(text) > maxText {
 		return nil, fmt.Errorf("%w: %d bytes of partial text and no final", speech.ErrProtocol, a.text.Len()+len(text))
 	}
-	a.to = clock.duration(clock.next())
+	a.to = h.Now()
 	if !a.open() {
-		a.from = a.begin(clock, sound)
+		a.from = a.begin(h)
 	}
 	a.from = min(a.from, a.to)
 	a.text.WriteString(text)
@@ -50,29 +51,29 @@ func (a *assembler) piece(text string, clock *timeline, sound *activity) ([]spee
 }
 
 // begin is where the utterance that is now spoken began, as far as is known.
-func (a *assembler) begin(clock *timeline, sound *activity) time.Duration {
-	if s, ok := sound.utterance(); ok {
-		return max(a.last, clock.duration(s.from))
+func (a *assembler) begin(h *live.Hearing) time.Duration {
+	if from, _, ok := h.Sound(); ok {
+		return max(a.last, from)
 	}
-	return max(a.last, min(a.to, clock.duration(clock.next())))
+	return max(a.last, min(a.to, h.Now()))
 }
 
-func (a *assembler) final(m message, clock *timeline, sound *activity) []speech.Result {
+func (a *assembler) final(m message, h *live.Hearing) []speech.Result {
 	wasOpen := a.open()
 	r := speech.Result{Text: strings.TrimSpace(m.text), Final: true, SpeechEnd: true, Start: a.from}
 	if !wasOpen {
-		r.Start = a.begin(clock, sound)
+		r.Start = a.begin(h)
 	}
 	a.text.Reset()
-	now := clock.duration(clock.next())
-	s, heard := sound.utterance()
+	now := h.Now()
+	from, to, heard := h.Sound()
 	r.End = now
 	if heard {
-		r.End = min(now, clock.duration(s.to))
+		r.End = min(now, to)
 	}
-	a.times(&r, m, clock, s, heard, now)
+	times(&r, m, h, from, heard)
 	r.End = max(r.Start, r.End)
-	sound.close(int64(r.End * time.Duration(clock.rate) / time.Second))
+	h.Answered(r.End)
 	a.last = max(a.last, r.End)
 	if r.Text == "" && !wasOpen {
 		return nil
@@ -82,17 +83,17 @@ func (a *assembler) final(m message, clock *timeline, sound *activity) []speech.
 
 // times lays the stamps of a final on the leg's clock; stamps that lie outside
 // of what was sent are not believed.
-func (a *assembler) times(r *speech.Result, m message, clock *timeline, heard span, ok bool, now time.Duration) {
+func times(r *speech.Result, m message, h *live.Hearing, heard time.Duration, ok bool) {
 	n := len(m.stamps)
 	if n == 0 {
 		return
 	}
-	at := clock.at
+	at, now := h.At, h.Now()
 	if !m.absolute { // from the segment's beginning: the first word is where sound began
 		if !ok {
 			return
 		}
-		offset := clock.duration(heard.from) - time.Duration(m.stamps[0][0])*time.Millisecond
+		offset := heard - time.Duration(m.stamps[0][0])*time.Millisecond
 		at = func(ms int64) time.Duration { return offset + time.Duration(ms)*time.Millisecond }
 	}
 	const slack = 100 * time.Millisecond

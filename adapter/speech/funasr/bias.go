@@ -2,6 +2,8 @@ package funasr
 
 import (
 	"encoding/json"
+	"log/slog"
+	"sync/atomic"
 
 	"ringmaster/internal/speech"
 )
@@ -13,25 +15,34 @@ var _ speech.Biaser = (*stream)(nil)
 // hotword); the C++ server compiles those of the first message and looks at no
 // others, so nothing is sent there. Words that cannot be sent are reported in
 // the log and change nothing.
-func (s *stream) Bias(words map[string]int) {
-	if s.config.Hotwords != HotwordsPlain {
+func (s *stream) Bias(words map[string]int) { s.bias.set(words) }
+
+// bias holds other hotwords that were not sent yet.
+type bias struct {
+	form    Hotwords
+	log     *slog.Logger
+	message atomic.Pointer[[]byte]
+}
+
+func (b *bias) set(words map[string]int) {
+	if b.form != HotwordsPlain {
 		return
 	}
-	hot, err := hotwords(words, s.config.Hotwords)
+	hot, err := hotwords(words, b.form)
 	if err != nil {
-		s.config.Logger.Warn("hotwords of this node were not sent", "err", err)
+		b.log.Warn("hotwords of this node were not sent", "err", err)
 		return
 	}
 	msg, err := json.Marshal(map[string]string{"hotwords": hot, "hotword": hot})
 	if err != nil {
 		return
 	}
-	s.bias.Store(&msg)
+	b.message.Store(&msg)
 }
 
-// takeBias is the message to be sent before the next audio; nil for none.
-func (s *stream) takeBias() []byte {
-	if m := s.bias.Swap(nil); m != nil {
+// take is the message to be sent before the next audio; nil for none.
+func (b *bias) take() []byte {
+	if m := b.message.Swap(nil); m != nil {
 		return *m
 	}
 	return nil

@@ -21,6 +21,7 @@ import (
 
 	"github.com/coder/websocket"
 
+	"ringmaster/adapter/speech/live"
 	"ringmaster/internal/audio"
 	"ringmaster/internal/lab/asr"
 	"ringmaster/internal/speech"
@@ -115,10 +116,10 @@ func TestSlowServerIsNotADeadOne(t *testing.T) {
 
 func TestEndlessPartialsAreBounded(t *testing.T) {
 	var a assembler
-	clock, sound := timeline{rate: 8000}, activity{rate: 8000}
+	h := live.NewHearing(8000)
 	var err error
 	for i := 0; err == nil; i++ {
-		if _, err = a.take(message{kind: partial, text: strings.Repeat("x", 1000)}, &clock, &sound); i > 100 {
+		if _, err = a.take(message{kind: partial, text: strings.Repeat("x", 1000)}, h); i > 100 {
 			t.Fatal("100 kB of partial text")
 		}
 	}
@@ -163,11 +164,12 @@ func TestFixturesOfTheWire(t *testing.T) {
 		}
 		defer f.Close()
 		var a assembler
-		clock, sound := timeline{rate: 16000}, activity{rate: 16000}
+		h := live.NewHearing(16000)
 		// what the adapter would have heard: the three utterances of the scene
 		for _, s := range [][2]int64{{700, 3260}, {4160, 5920}, {6420, 7600}} {
-			sound.spans = append(sound.spans, span{s[0] * 16, s[1] * 16})
+			h.Hear(loud(s[0]*16, int(s[1]-s[0])*16))
 		}
+		var sent int64
 		last, finals := "", []speech.Result{}
 		for lines := bufio.NewScanner(f); lines.Scan(); {
 			var l struct {
@@ -178,7 +180,8 @@ func TestFixturesOfTheWire(t *testing.T) {
 			if err := json.Unmarshal(lines.Bytes(), &l); err != nil {
 				t.Fatal(err)
 			}
-			clock.sent += l.Audio / 2
+			h.Send(audio.Frame{Pos: sent, Samples: make([]int16, l.Audio/2)})
+			sent += l.Audio / 2
 			if l.From != "server" {
 				continue
 			}
@@ -186,7 +189,7 @@ func TestFixturesOfTheWire(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got, err := a.take(m, &clock, &sound)
+			got, err := a.take(m, h)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -413,7 +416,7 @@ func TestEverySampleArrives(t *testing.T) {
 
 func TestFloodOfFinalsIsBounded(t *testing.T) {
 	var flood []string
-	for i := range 2 * maxResults {
+	for i := range 2 * live.MaxResults {
 		flood = append(flood, fmt.Sprintf(`{"mode":"2pass-offline","text":"%d"}`, i))
 	}
 	r, _ := New(Config{URL: scriptServer(t, flood, nil, false)})
@@ -424,8 +427,11 @@ func TestFloodOfFinalsIsBounded(t *testing.T) {
 	defer rec.Close()
 	_ = rec.Write(audio.Frame{Samples: make([]int16, 1600)})
 	s := rec.(*stream)
-	<-s.ctx.Done()
-	if !errors.Is(context.Cause(s.ctx), speech.ErrProtocol) {
-		t.Error(context.Cause(s.ctx))
+	<-s.Done()
+	for err == nil {
+		_, err = rec.Recv()
+	}
+	if !errors.Is(err, speech.ErrProtocol) {
+		t.Error(err)
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"ringmaster/adapter/speech/live"
 	"ringmaster/internal/audio"
 	"ringmaster/internal/speech"
 )
@@ -74,69 +75,24 @@ func TestHostileMessages(t *testing.T) {
 }
 
 func TestSenselessStampsAreNotBelieved(t *testing.T) {
-	clock := timeline{rate: 8000, sent: 8000 * 5}
+	h := live.NewHearing(8000)
+	h.Send(audio.Frame{Samples: make([]int16, 8000*5)})
 	for _, stamps := range [][][2]int64{{{0, 900_000}}, {{4000, 4100}, {4100, 60_000}}} {
 		var a assembler
-		got, _ := a.take(message{kind: final, text: "好", stamps: stamps, absolute: true}, &clock, &activity{rate: 8000})
+		got, _ := a.take(message{kind: final, text: "好", stamps: stamps, absolute: true}, h)
 		if len(got) != 1 || got[0].End > 5*time.Second || got[0].Start > got[0].End || got[0].Words != nil {
 			t.Errorf("%v: %+v", stamps, got)
 		}
 	}
 }
 
-func TestTimeline(t *testing.T) {
-	c := timeline{rate: 8000}
-	c.set(16000) // begins two seconds into the call
-	c.sent = 8000
-	c.set(24000) // no gap: no anchor
-	c.sent = 16000
-	c.set(80000) // three seconds were not sent
-	c.sent = 24000
-	for ms, want := range map[int64]time.Duration{0: 2 * time.Second, 1500: 3500 * time.Millisecond, 2000: 10 * time.Second, 2500: 10500 * time.Millisecond} {
-		if got := c.at(ms); got != want {
-			t.Errorf("%d ms lies at %v, want %v", ms, got, want)
-		}
+// loud is a frame of n samples that sound like speech.
+func loud(pos int64, n int) audio.Frame {
+	f := audio.Frame{Pos: pos, Samples: make([]int16, n)}
+	for i := range f.Samples {
+		f.Samples[i] = 4000 * int16(1-2*(i&1))
 	}
-	for i := range int64(3 * maxAnchors) {
-		c.set(i * 100000)
-		c.sent += 160
-	}
-	if len(c.anchors) > maxAnchors {
-		t.Errorf("%d anchors", len(c.anchors))
-	}
-}
-
-func TestActivity(t *testing.T) {
-	a := activity{rate: 8000, floor: -60}
-	var pos int64
-	hear := func(level int16, d time.Duration) {
-		for end := pos + a.samples(d); pos < end; pos += 160 {
-			s := make([]int16, 160)
-			for i := range s {
-				s[i] = level * int16(1-2*(i&1))
-			}
-			a.hear(audio.Frame{Pos: pos, Samples: s})
-		}
-	}
-	hear(20, time.Second)
-	hear(4000, time.Second)
-	hear(20, 200*time.Millisecond) // joined
-	hear(4000, time.Second)
-	hear(20, time.Second)
-	hear(4000, time.Second)
-	s, ok := a.utterance()
-	if !ok || s.from != 8000 || s.to != 25600 || len(a.spans) != 2 {
-		t.Errorf("%+v of %+v", s, a.spans)
-	}
-	a.close(25600)
-	if s, _ := a.utterance(); s.from != 33600 || a.owed() != time.Second {
-		t.Errorf("%+v, owed %v", s, a.owed())
-	}
-	a = activity{rate: 8000, floor: -60}
-	hear(300, 60*time.Second) // a hum becomes the floor
-	if owed := a.owed(); owed > 10*time.Second {
-		t.Errorf("a hum of one minute is owed an answer for %v", owed)
-	}
+	return f
 }
 
 func FuzzMessage(f *testing.F) {
@@ -159,12 +115,13 @@ func FuzzMessage(f *testing.F) {
 		if err != nil {
 			return
 		}
-		clock := timeline{rate: 8000, sent: 80000}
-		clock.anchors = []anchor{{0, 160000}}
-		sound := activity{rate: 8000, spans: []span{{160800, 168000}, {200000, 201000}}}
+		h := live.NewHearing(8000)
+		h.Send(audio.Frame{Pos: 160000, Samples: make([]int16, 80000)})
+		h.Hear(loud(160800, 7200))
+		h.Hear(loud(200000, 1000))
 		var a assembler
 		for range 3 {
-			got, err := a.take(m, &clock, &sound)
+			got, err := a.take(m, h)
 			if err != nil {
 				return
 			}

@@ -14,7 +14,7 @@ import (
 
 	"github.com/coder/websocket"
 
-	"ringmaster/internal/audio"
+	"ringmaster/adapter/speech/live"
 	"ringmaster/internal/speech"
 )
 
@@ -69,15 +69,16 @@ func (r *Recognizer) Recognize(ctx context.Context, o speech.RecognizeOptions) (
 	if err != nil {
 		return nil, err
 	}
-	up, err := audio.NewResampler(o.Format.Rate, serverRate)
-	if err != nil {
-		return nil, fmt.Errorf("funasr: %w: %w", speech.ErrUnsupported, err)
-	}
 	conn, err := r.dial(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return newStream(ctx, &r.config, conn, o.Format, up, first), nil
+	b := &bias{form: r.config.Hotwords, log: r.config.Logger}
+	s, err := live.Open(ctx, conn, r.config.settings(o.Format, first, b))
+	if err != nil {
+		return nil, err
+	}
+	return &stream{Stream: s, bias: b}, nil
 }
 
 func (r *Recognizer) dial(ctx context.Context) (*websocket.Conn, error) {

@@ -1,4 +1,4 @@
-package funasr
+package live
 
 import (
 	"math"
