@@ -159,7 +159,7 @@ func (ex *Exchange) proceed(ch *channel, p params, _ *http.Request) (int, any, *
 	}
 	ch.leaveStasis()
 	ch.dialplan = dialplanJSON{Context: p.get("context"), Exten: queue, Priority: 1, App: "Queue", Data: queue}
-	script, ok := ex.cast.queue(queue)
+	script, ok := ex.cast.ForQueue(queue)
 	if !ok {
 		ch.after(5*time.Millisecond, func() { ch.end(16, 0) }) // the dialplan has no such place: it hangs up
 		return noContent, nil, nil

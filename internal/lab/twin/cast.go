@@ -35,8 +35,9 @@ type Share struct {
 	Script callee.Script
 }
 
-// number is who answers at a number; nobody is a 404.
-func (c Cast) number(number string, seed uint64, nth int) callee.Script {
+// ForNumber is who answers at a number that is rung for the nth time; nobody
+// is a 404.
+func (c Cast) ForNumber(number string, seed uint64, nth int) callee.Script {
 	for _, r := range c.Rules {
 		if r.Number == "" {
 			continue
@@ -73,7 +74,8 @@ func (r Rule) pick(number string, seed uint64, nth int) callee.Script {
 	return s
 }
 
-func (c Cast) agent(name string) (callee.Script, bool) {
+// ForAgent is an agent's telephone, false when there is none.
+func (c Cast) ForAgent(name string) (callee.Script, bool) {
 	for _, r := range c.Rules {
 		if r.Agent == name && name != "" {
 			return r.Script, true
@@ -82,7 +84,8 @@ func (c Cast) agent(name string) (callee.Script, bool) {
 	return callee.Script{}, false
 }
 
-func (c Cast) queue(name string) (callee.Script, bool) {
+// ForQueue is whoever takes a queue's calls, false when there is no such queue.
+func (c Cast) ForQueue(name string) (callee.Script, bool) {
 	for _, r := range c.Rules {
 		if r.Queue == name && name != "" {
 			return r.Script, true

@@ -33,14 +33,14 @@ func TestDemoCast(t *testing.T) {
 		"stop":       func(s callee.Script) bool { return s.Steps[3].Text == "别打了" },
 		"nobody":     func(s callee.Script) bool { return s.Reject == 404 },
 	} {
-		if s := c.number(number, 1, 1); !check(s) {
+		if s := c.ForNumber(number, 1, 1); !check(s) {
 			t.Errorf("%s: %+v", number, s)
 		}
 	}
-	if s, ok := c.agent("agent2"); !ok || s.Reject != 603 {
+	if s, ok := c.ForAgent("agent2"); !ok || s.Reject != 603 {
 		t.Errorf("agent2: %+v", s)
 	}
-	if _, ok := c.queue("support"); ok {
+	if _, ok := c.ForQueue("support"); ok {
 		t.Error("a queue that nobody wrote down")
 	}
 }
@@ -62,12 +62,12 @@ callees:
 	busy := 0
 	var longest time.Duration
 	for i := range 1000 {
-		s := c.number("138", 7, i)
+		s := c.ForNumber("138", 7, i)
 		if s.Reject == 486 {
 			busy++
 		}
 		longest = max(longest, s.Ring)
-		if again := c.number("138", 7, i); again.Ring != s.Ring || again.Reject != s.Reject {
+		if again := c.ForNumber("138", 7, i); again.Ring != s.Ring || again.Reject != s.Reject {
 			t.Fatal("the same seed, number and count gave another callee")
 		}
 	}
@@ -166,7 +166,7 @@ func TestDocumentedExample(t *testing.T) {
 	if err != nil || len(c.Rules) != 5 {
 		t.Fatalf("%d rules, %v", len(c.Rules), err)
 	}
-	if s := c.number("138", 1, 1); len(s.Steps) != 9 || len(s.Early) != 1 {
+	if s := c.ForNumber("138", 1, 1); len(s.Steps) != 9 || len(s.Early) != 1 {
 		t.Errorf("%+v", s)
 	}
 }

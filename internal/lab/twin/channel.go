@@ -284,12 +284,7 @@ func (ch *channel) settle(cause int) {
 	if ch.call == nil || !ch.call.Ended.IsZero() {
 		return
 	}
-	ch.call.Ended = time.Now()
-	ch.call.Outcome = outcome(ch, cause)
-	ch.ex.counters.Outcomes[ch.call.Outcome]++
-	ch.call.Record = ch.line.Record()
-	ch.call.ch = nil
-	ch.ex.counters.heard(&ch.call.Record)
+	ch.ex.book.Settle(ch.call, outcome(ch, cause), ch.line.Record())
 }
 
 func outcome(ch *channel, cause int) string {

@@ -55,27 +55,24 @@ type Exchange struct {
 	stopped  chan struct{}
 	running  sync.WaitGroup
 
-	mu         sync.Mutex // signalling: everything below
-	rand       *rand.Rand
-	apps       map[string]*app
-	channels   map[string]*channel
-	bridges    map[string]*bridge
-	playbacks  map[string]*playback
-	live       map[string]*recording
-	stored     map[string]*recording
-	media      map[string]*channel // by connection id
-	faults     faults
-	conflicts  map[string]bool // connections that had a 409
-	startup    time.Time
-	serial     int
-	cast       Cast
-	calls      []*Call
-	counters   counters
-	closed     bool
-	refusing   atomic.Bool
-	rungNumber map[string]int // by number: the choice of a mix
-	rung       map[RingKey]*ringBook
-	twice      map[string]int // channel ids that rang more than once
+	mu        sync.Mutex // signalling: everything below
+	rand      *rand.Rand
+	apps      map[string]*app
+	channels  map[string]*channel
+	bridges   map[string]*bridge
+	playbacks map[string]*playback
+	live      map[string]*recording
+	stored    map[string]*recording
+	media     map[string]*channel // by connection id
+	faults    faults
+	conflicts map[string]bool // connections that had a 409
+	startup   time.Time
+	serial    int
+	cast      Cast
+	book      *Book
+	counters  counters
+	closed    bool
+	refusing  atomic.Bool
 }
 
 // Start listens at addr ("127.0.0.1:0") and serves until Close.
@@ -95,10 +92,9 @@ func Start(cfg Config, addr string) (*Exchange, error) {
 	}
 	ex := &Exchange{
 		cfg: cfg, listener: l, stopped: make(chan struct{}), cast: cfg.Cast,
-		rand:       rand.New(rand.NewPCG(cfg.Seed, 1)), //nolint:gosec // a seed must give the same run again
-		rungNumber: map[string]int{}, rung: map[RingKey]*ringBook{}, twice: map[string]int{},
+		rand: rand.New(rand.NewPCG(cfg.Seed, 1)), //nolint:gosec // a seed must give the same run again
+		book: NewBook(cfg.MaxCalls),
 	}
-	ex.counters.Outcomes = map[string]int64{}
 	ex.reset()
 	ex.clock = sound.NewClock(ex.stopped, ex.happened)
 	ex.mux = ex.routes()

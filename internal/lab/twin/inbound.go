@@ -24,9 +24,9 @@ func (ex *Exchange) Ring(app, called, from string, s callee.Script) string {
 	}
 	ch.caller = party{Number: from}
 	ch.dialplan = dialplanJSON{Context: "from-trunk", Exten: called, Priority: 1}
-	ch.call = &Call{Number: "in:" + called, Trunk: "line", ch: ch}
+	ch.call = &Call{Number: "in:" + called, Trunk: "line"}
 	ch.call.ID, ch.call.Rang, ch.call.Record.FirstAudible = ch.id, time.Now(), -1
-	ex.keep(ch.call)
+	ex.book.Ring(ch.call, ch.line.Record)
 	ex.add(ch)
 	if !ch.enter([]string{"inbound", called, from}) {
 		ch.end(0, 0)
@@ -40,7 +40,7 @@ func (ex *Exchange) Ring(app, called, from string, s callee.Script) string {
 func (ex *Exchange) serveRing(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
 	ex.mu.Lock()
-	s := ex.cast.number(q.Get("as"), ex.cfg.Seed, 1)
+	s := ex.cast.ForNumber(q.Get("as"), ex.cfg.Seed, 1)
 	ex.mu.Unlock()
 	id := ex.Ring(q.Get("app"), q.Get("called"), q.Get("from"), s)
 	if id == "" {

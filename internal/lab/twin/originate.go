@@ -107,11 +107,10 @@ func (ex *Exchange) place(endpoint, id string) (*channel, *apiError) {
 			return nil, &errAllocation
 		}
 		key = user
-		ex.rungNumber[user]++
-		script = ex.cast.number(user, ex.cfg.Seed, ex.rungNumber[user])
+		script = ex.cast.ForNumber(user, ex.cfg.Seed, ex.book.Nth(user))
 	} else {
 		trunk, key = rest, "agent:"+rest
-		script, ok = ex.cast.agent(rest)
+		script, ok = ex.cast.ForAgent(rest)
 		if !ok {
 			return nil, &errAllocation
 		}
@@ -126,7 +125,6 @@ func (ex *Exchange) place(endpoint, id string) (*channel, *apiError) {
 	ch.script = script
 	ch.call = &Call{Number: key, Trunk: trunk}
 	ch.call.ID = ch.id
-	ch.call.ch = ch
 	ch.call.Record.FirstAudible = -1
 	return ch, nil
 }
@@ -212,7 +210,7 @@ func (ch *channel) ring(limit time.Duration) {
 	ch.dialled = true
 	s := ch.script
 	ch.call.Rang = time.Now()
-	ch.ex.keep(ch.call)
+	ch.ex.book.Ring(ch.call, ch.line.Record)
 	ch.dial("")
 	if limit > 0 {
 		ch.after(limit, ch.expire)
@@ -263,8 +261,7 @@ func (ch *channel) decide() {
 func (ch *channel) answered() {
 	ch.calm()
 	ch.state = stateUp
-	ch.call.Answered = time.Now()
-	ch.ex.counters.Answered++
+	ch.ex.book.Answer(ch.call)
 	ch.line.Begin(callee.New(ch.script))
 	ch.emit(event{Type: "ChannelStateChange"})
 	if ch.dialled {

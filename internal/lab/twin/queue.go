@@ -23,7 +23,7 @@ func (ex *Exchange) enqueue(ch *channel, queue string, s callee.Script) {
 	if ex.cfg.Keep {
 		agent.script.Keep = true
 	}
-	agent.call = &Call{Number: "queue:" + queue, Trunk: queue, ch: agent}
+	agent.call = &Call{Number: "queue:" + queue, Trunk: queue}
 	agent.call.ID, agent.call.Record.FirstAudible = agent.id, -1
 	agent.call.ShownName, agent.call.ShownNumber = ch.caller.Name, ch.caller.Number
 	ex.channels[agent.id] = agent
