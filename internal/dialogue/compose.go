@@ -159,11 +159,7 @@ func (t *turn) composed(waiting bool) {
 
 func (t *turn) composedLine(n *node) Line {
 	lang := t.st.Language
-	voice := t.s.info.Voices[lang]
-	if n.say != nil && n.say.voice != "" {
-		voice = n.say.voice
-	}
-	return Line{ID: n.id + composeLine, Text: t.st.Words, Hints: t.s.hints(lang, t.st.Words, nil), Language: lang, Voice: voice}
+	return Line{ID: n.id + composeLine, Text: t.st.Words, Hints: t.s.hints(lang, t.st.Words, nil), Language: lang, Voice: t.s.voiceFor(n.say, &t.st, lang).Voice}
 }
 
 const composeLine = ".compose"

@@ -7,24 +7,7 @@ import (
 	"time"
 
 	"ringmaster/internal/nlu"
-	"ringmaster/internal/speech"
 )
-
-func (c *compiler) voices(v *val) map[speech.Language]string {
-	out := map[speech.Language]string{}
-	if v.kind != kMap {
-		c.add(v, "write `cmn: name-of-voice`", "voices are given per language")
-		return out
-	}
-	for _, e := range v.keys {
-		if !has(languages(), e.key.text) {
-			c.add(e.key, didYouMean(e.key.text, languages()), "unknown language %q", clip(e.key.text, 20))
-			continue
-		}
-		out[speech.Language(e.key.text)] = clip(c.text(e.v), 100)
-	}
-	return out
-}
 
 func (c *compiler) hotwords(v *val) map[string]int {
 	out := map[string]int{}
@@ -143,7 +126,11 @@ func (c *compiler) disclosureOf(v *val) {
 	var s *say
 	c.object(v, "disclosure",
 		must("say", func(v *val) { s = c.say(v, "disclosure") }),
-		opt("voice", func(v *val) { s.voice = c.text(v) }))
+		opt("voice", func(v *val) {
+			if s != nil {
+				s.voice = c.voice(v, s)
+			}
+		}))
 	if s != nil {
 		s.protected, s.notice = true, true
 		c.s.disclosure = s

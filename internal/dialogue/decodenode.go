@@ -45,14 +45,15 @@ func (c *compiler) node(n *node, v *val) {
 	id := n.id
 	n.noMatch.limit, n.silence.limit = c.s.limits.noMatch, c.s.limits.silence
 	l := Listen{Silence: c.s.limits.silenceAfter, MaxSpeech: c.s.limits.maxSpeech}
-	voice, first := "", len(c.says)
+	first := len(c.says)
+	var voice *val
 	var tone *val
 	var to *reply
 	direct := false
 	c.object(v, "node "+id,
 		opt("say", func(v *val) { n.say = c.say(v, id) }),
 		opt("again", func(v *val) { n.again = c.say(v, id+".again") }),
-		opt("voice", func(v *val) { voice = c.text(v) }),
+		opt("voice", func(v *val) { voice = v }),
 		opt("tone", func(v *val) { tone = v }),
 		opt("advise", func(v *val) { c.adviseOf(n, v) }),
 		opt("compose", func(v *val) { c.composeOf(n, v) }),
@@ -86,8 +87,12 @@ func (c *compiler) node(n *node, v *val) {
 	}
 	for _, s := range []*say{n.say, n.again, n.keysSay} {
 		if s != nil {
-			s.voice, s.protected = voice, n.protected
+			s.protected = n.protected
 		}
+	}
+	wish := c.voice(voice, c.says[first:]...)
+	for _, s := range c.says[first:] {
+		s.voice = wish
 	}
 	c.toned(first, tone)
 	n.listen = l

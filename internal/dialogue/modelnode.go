@@ -35,7 +35,7 @@ func voiceOf(n *node) string {
 	if n.say == nil {
 		return ""
 	}
-	return n.say.voice
+	return n.say.voice.String()
 }
 
 func (s *Script) replyModels(list []*reply) []ReplyModel {

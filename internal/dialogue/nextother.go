@@ -210,7 +210,7 @@ func (t *turn) again() {
 			continue
 		}
 		if text, hints, ok := ix.t.spell(t.values(ix.lang)); ok && t.permits(ix.say, ix.t, text) {
-			t.move.Lines = append(t.move.Lines, t.s.line(ix.say, ix.t, ix.lang, text, hints))
+			t.move.Lines = append(t.move.Lines, t.s.line(&t.st, ix.say, ix.t, ix.lang, text, hints))
 		}
 	}
 	if n := t.s.nodes[t.st.Node]; len(t.move.Lines) == before && n != nil {

@@ -33,7 +33,7 @@ func (s *Script) PromptsAt(c Customer, day time.Time) []Line {
 		if !ok || !zero && !s.everSaid(&st, ix, text) || zero && !ix.t.ahead || s.bySlot(ix.t) {
 			continue
 		}
-		l := s.line(ix.say, ix.t, ix.lang, text, hints)
+		l := s.line(&st, ix.say, ix.t, ix.lang, text, hints)
 		k := key{l.Text, l.Voice, string(l.Language)}
 		if !seen[k] {
 			seen[k] = true

@@ -33,7 +33,7 @@ func (t *turn) say(sy *say, count int) bool {
 				continue
 			}
 			if text, hints, ok := v.spell(t.values(lang)); ok && t.permits(sy, v, text) {
-				best, line = v, t.s.line(sy, v, lang, text, hints)
+				best, line = v, t.s.line(&t.st, sy, v, lang, text, hints)
 			}
 		}
 		if best != nil {
@@ -44,12 +44,8 @@ func (t *turn) say(sy *say, count int) bool {
 	return false
 }
 
-func (s *Script) line(sy *say, v *template, lang speech.Language, text string, hints []speech.Hint) Line {
-	voice := sy.voice
-	if voice == "" {
-		voice = s.info.Voices[lang]
-	}
-	return Line{ID: v.id, Text: text, Hints: s.hints(lang, text, hints), Language: lang, Voice: voice, Protected: sy.protected, Disclosure: sy.notice, Fixed: sy.fixed}
+func (s *Script) line(st *State, sy *say, v *template, lang speech.Language, text string, hints []speech.Hint) Line {
+	return Line{ID: v.id, Text: text, Hints: s.hints(lang, text, hints), Language: lang, Voice: s.voiceFor(sy, st, lang).Voice, Protected: sy.protected, Disclosure: sy.notice, Fixed: sy.fixed}
 }
 
 // in chooses the language: the customer's, the script's, Mandarin, any.

@@ -10,6 +10,7 @@ import (
 	"ringmaster/internal/campaign"
 	"ringmaster/internal/nlu"
 	"ringmaster/internal/speech"
+	"ringmaster/internal/speech/voices"
 )
 
 // Format is the first line of every script: `format: ringmaster/1`.
@@ -79,6 +80,8 @@ type Script struct {
 	restricts  bool      // not everything may be said to everybody
 	offerWords wordlist  // Why is the offer
 	readings   []reading // of the lexicon
+	voices     casting
+	cast       *voices.Catalogue // nil: voices are the provider's own names
 }
 
 type variable struct {
@@ -106,7 +109,7 @@ type say struct {
 	id        string
 	at        *val
 	langs     map[speech.Language][]*template
-	voice     string
+	voice     voiced
 	tone      Tone
 	toneSet   bool
 	protected bool
@@ -266,8 +269,8 @@ func (v *variable) of(c Customer) (string, error) {
 	return "", err
 }
 
-func keysOf[V any](m map[string]V) []string {
-	out := make([]string, 0, len(m))
+func keysOf[K ~string, V any](m map[K]V) []K {
+	out := make([]K, 0, len(m))
 	for k := range m {
 		out = append(out, k)
 	}

@@ -33,6 +33,7 @@ type State struct {
 	Language speech.Language `json:"language"`
 	Segment  string          `json:"segment,omitempty"`
 	Gender   string          `json:"gender,omitempty"` // m or f
+	Voice    string          `json:"voice,omitempty"`  // what the customer wishes, where the script heeds it
 
 	Phase     Phase  `json:"phase"`
 	Node      string `json:"node,omitempty"`
@@ -107,6 +108,7 @@ func (s *Script) Start(c Customer, now time.Time) (State, Move) {
 			st.Gender = genderOf(text)
 		}
 	}
+	st.Voice = s.heeded(c)
 	if s.history {
 		for _, h := range c.History[:min(len(c.History), maxHistory)] {
 			st.History = append(st.History, PastCall{At: h.At.Unix(), Script: h.Script, Disposition: h.Disposition,

@@ -8,6 +8,7 @@ import (
 
 	"ringmaster/internal/dialogue"
 	"ringmaster/internal/nlu"
+	"ringmaster/internal/speech/voices"
 )
 
 // Options of a check.
@@ -18,6 +19,8 @@ type Options struct {
 	// expected intent at its node; nil: examples are compared with each other
 	// only. It must be a local one: it is asked thousands of times.
 	Understander nlu.Understander
+	// Voices, when given, must have every voice that the script asks for.
+	Voices *voices.Catalogue
 }
 
 // Run checks a compiled script. It never fails: what cannot be decided is a
@@ -43,6 +46,7 @@ func (c *checker) run() Report {
 	c.deadEnds()
 	c.models()
 	c.intents()
+	c.voices()
 	edges := 0
 	for _, n := range c.m.nodes {
 		edges += len(n.ways())
@@ -53,6 +57,13 @@ func (c *checker) run() Report {
 		r.Findings = []Finding{}
 	}
 	return r
+}
+
+// voices: who is to speak must be in the catalogue.
+func (c *checker) voices() {
+	for _, p := range c.script.CheckVoices(c.opts.File, c.opts.Voices) {
+		c.find(Voice, place{p.File, p.Line, p.Column}, nil, nil, p.Suggest, "%s", p.Text)
+	}
 }
 
 // checker holds what one check finds on the way.

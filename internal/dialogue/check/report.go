@@ -31,6 +31,7 @@ const (
 	Model       Rule = "model"       // a node that hands the turn to a language model without its guards
 	Intent      Rule = "intent"      // too few examples
 	Confusable  Rule = "confusable"  // two intents of one node that cannot be told apart
+	Voice       Rule = "voice"       // a voice that the catalogue does not have, or that does not speak the language
 	TooLarge    Rule = "too_large"   // more paths than can be explored: nothing is proven
 )
 
