@@ -20,11 +20,17 @@ type Synthesizer struct {
 	Model  string                     `yaml:"model"`
 	Voices map[speech.Language]string `yaml:"voices"` // by language, for scripts that name none
 	Rate   int                        `yaml:"rate"`   // Hz of its samples; 0: 24000
+	// Hints is what becomes of the pauses and readings that scripts ask for:
+	// ssml (dashscope alone), spelled (exact silence, and characters of the same
+	// sound), pauses (exact silence alone), off; empty is the best it can.
+	Hints string `yaml:"hints"`
 }
 
 func (s Synthesizer) check(k *checker, at string) {
 	k.must(s.Kind == "espeak" || s.Kind == "openai" || s.Kind == "dashscope", at+".kind", "espeak, openai or dashscope")
 	k.must(s.Timeout >= 0 && s.Timeout <= time.Minute, at+".timeout", "0 (default) to 1m")
+	k.must(s.Hints == "" || s.Hints == "spelled" || s.Hints == "pauses" || s.Hints == "off" || s.Hints == "ssml" && s.Kind == "dashscope", at+".hints",
+		"empty (the best it can), spelled, pauses or off; ssml for kind: dashscope")
 	to, err := url.Parse(s.URL)
 	scheme := func(a, b string) bool { return err == nil && (to.Scheme == a || to.Scheme == b) && to.Host != "" }
 	switch s.Kind {
