@@ -65,11 +65,11 @@ func (c *session) finalMessage(u tone.Utterance, last bool) response {
 			r.Mode = "offline"
 		}
 		score := 0.0
-		list, _ := stamps(tokens(u.Chars, func(at int64) int64 { return c.ms(at - u.Start) }))
+		list, _ := stamps(Tokens(u.Chars, func(at int64) int64 { return c.ms(at - u.Start) }))
 		r.IsFinal, r.Timestamp, r.SpeakerName, r.SpeakerScore = true, list, "unknown", &score
 		return r
 	}
-	ts := tokens(u.Chars, c.ms)
+	ts := Tokens(u.Chars, c.ms)
 	list, sents := stamps(ts)
 	slice, index := 2, c.index
 	start, end := c.ms(u.Start), c.ms(u.End)

@@ -83,31 +83,32 @@ type sentence struct {
 	TSList  [][2]int64 `json:"ts_list"`
 }
 
-// token is a unit that the real models give a time to: a Chinese character, or
-// a run of other letters or digits.
-type token struct {
-	text       string
-	start, end int64 // ms
-	punct      bool
+// Token is a unit that the real models give a time to: a Chinese character, a
+// mark of punctuation, or a run of other letters or digits.
+type Token struct {
+	Text       string
+	Start, End int64 // in the unit of the function that made it
+	Punct      bool
 }
 
-func tokens(chars []tone.Char, ms func(int64) int64) []token {
-	var out []token
+// Tokens cuts characters as recognizers do; at makes a time of a position.
+func Tokens(chars []tone.Char, at func(int64) int64) []Token {
+	var out []Token
 	open := false
 	for _, c := range chars {
 		r := []rune(c.Text)[0]
-		t := token{text: c.Text, start: ms(c.Start), end: ms(c.End)}
+		t := Token{Text: c.Text, Start: at(c.Start), End: at(c.End)}
 		switch {
 		case unicode.IsSpace(r) || unicode.IsControl(r):
 			open = false
 		case unicode.IsPunct(r):
-			t.punct, open = true, false
+			t.Punct, open = true, false
 			out = append(out, t)
 		case unicode.Is(unicode.Han, r):
 			out, open = append(out, t), false
 		case open:
-			out[len(out)-1].text += c.Text
-			out[len(out)-1].end = t.end
+			out[len(out)-1].Text += c.Text
+			out[len(out)-1].End = t.End
 		default:
 			out, open = append(out, t), true
 		}
@@ -116,7 +117,7 @@ func tokens(chars []tone.Char, ms func(int64) int64) []token {
 }
 
 // stamps are the times of ts without punctuation, and the sentences they form.
-func stamps(ts []token) (list [][2]int64, sents []sentence) {
+func stamps(ts []Token) (list [][2]int64, sents []sentence) {
 	var seg []string
 	cur := sentence{TSList: [][2]int64{}}
 	flush := func(punc string) {
@@ -128,13 +129,13 @@ func stamps(ts []token) (list [][2]int64, sents []sentence) {
 		seg, cur = nil, sentence{TSList: [][2]int64{}}
 	}
 	for _, t := range ts {
-		if t.punct {
-			flush(t.text)
+		if t.Punct {
+			flush(t.Text)
 			continue
 		}
-		seg = append(seg, t.text)
-		cur.TSList = append(cur.TSList, [2]int64{t.start, t.end})
-		list = append(list, [2]int64{t.start, t.end})
+		seg = append(seg, t.Text)
+		cur.TSList = append(cur.TSList, [2]int64{t.Start, t.End})
+		list = append(list, [2]int64{t.Start, t.End})
 	}
 	if len(seg) > 0 {
 		flush("")

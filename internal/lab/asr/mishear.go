@@ -39,35 +39,39 @@ func (c *session) learn(hotwords string) {
 	}
 }
 
-// misheard are the words that are written wrong, the longest first, because no
-// hotword names them.
-func (c *session) misheard() []string {
-	var out []string
-	for w := range c.server.config.Mishear {
-		if !c.known[w] {
-			out = append(out, w)
+func (c *session) write(text string) string {
+	return write(c.server.config.Mishear, c.known, text)
+}
+
+func (c *session) mishear(u tone.Utterance) tone.Utterance {
+	return Mishear(c.server.config.Mishear, c.known, u)
+}
+
+// write puts the wrong words of pairs for those that are not known, the longest
+// first.
+func write(pairs map[string]string, known map[string]bool, text string) string {
+	var words []string
+	for w := range pairs {
+		if !known[w] {
+			words = append(words, w)
 		}
 	}
-	slices.SortFunc(out, func(a, b string) int {
+	slices.SortFunc(words, func(a, b string) int {
 		if len(a) != len(b) {
 			return len(b) - len(a)
 		}
 		return strings.Compare(a, b)
 	})
-	return out
-}
-
-func (c *session) write(text string) string {
-	for _, w := range c.misheard() {
-		text = strings.ReplaceAll(text, w, c.server.config.Mishear[w])
+	for _, w := range words {
+		text = strings.ReplaceAll(text, w, pairs[w])
 	}
 	return text
 }
 
-// mishear writes an utterance as a recognizer would that does not know its
-// terms; times stay.
-func (c *session) mishear(u tone.Utterance) tone.Utterance {
-	if len(c.server.config.Mishear) == 0 {
+// Mishear writes an utterance as a recognizer would that does not know the terms
+// of pairs, but for known ones; times stay.
+func Mishear(pairs map[string]string, known map[string]bool, u tone.Utterance) tone.Utterance {
+	if len(pairs) == 0 {
 		return u
 	}
 	var heard []string
@@ -78,11 +82,11 @@ func (c *session) mishear(u tone.Utterance) tone.Utterance {
 		return u
 	}
 	u.Chars = slices.Clone(u.Chars)
-	for i, r := range []rune(c.write(u.Text)) {
+	u.Text = write(pairs, known, u.Text)
+	for i, r := range []rune(u.Text) {
 		if i < len(u.Chars) && utf8.RuneCountInString(u.Chars[i].Text) == 1 {
 			u.Chars[i].Text = string(r)
 		}
 	}
-	u.Text = c.write(u.Text)
 	return u
 }

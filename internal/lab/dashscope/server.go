@@ -18,7 +18,7 @@ import (
 )
 
 // Instrument names this server in its answers.
-const Instrument = "laboratory instrument, not a voice"
+const Instrument = "laboratory instrument, neither a voice nor an ear for people"
 
 // Config of a Server.
 type Config struct {
@@ -26,8 +26,16 @@ type Config struct {
 	Models []string // offered
 	Voices []string
 	// Answer, when set, writes everything that follows task-started in place of
-	// sound: for faults.
+	// sound or words: for faults.
 	Answer func(ctx context.Context, conn *websocket.Conn, task string)
+	// Vocabularies are lists of hotwords by their ID, for recognition.
+	Vocabularies map[string][]string
+	// Mishear writes words as others of as many characters, unless the
+	// vocabulary of the task has them.
+	Mishear map[string]string
+	Fault   Fault // of recognition
+	// Tap sees every message of recognition tasks, audio included.
+	Tap func(Frame)
 }
 
 // Asked is what one task was asked for.
@@ -44,6 +52,8 @@ type Server struct {
 	live  sync.WaitGroup
 	mu    sync.Mutex
 	asked []Asked
+	heard []Heard
+	conns int64
 }
 
 // maxSpoken is how many characters of a text are said: tones are slow to make.
@@ -76,7 +86,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer func() { _ = conn.CloseNow() }()
-	t := &task{s: s, conn: conn}
+	conn.SetReadLimit(maxMessage)
+	t := &task{s: s, conn: conn, tap: s.tap(r.Header.Get("User-Agent"))}
 	var refused refusal
 	if err := t.serve(r.Context()); errors.As(err, &refused) {
 		_ = t.event(r.Context(), "task-failed", refused.code, refused.message) // the client may be gone
@@ -96,27 +107,31 @@ type message struct {
 		Streaming string `json:"streaming"`
 	} `json:"header"`
 	Payload struct {
-		TaskGroup  string `json:"task_group"`
-		Task       string `json:"task"`
-		Function   string `json:"function"`
-		Model      string `json:"model"`
-		Parameters struct {
-			TextType   string  `json:"text_type"`
-			Voice      string  `json:"voice"`
-			Format     string  `json:"format"`
-			SampleRate int     `json:"sample_rate"`
-			Rate       float64 `json:"rate"`
-		} `json:"parameters"`
-		Input *struct {
+		TaskGroup  string          `json:"task_group"`
+		Task       string          `json:"task"`
+		Function   string          `json:"function"`
+		Model      string          `json:"model"`
+		Parameters json.RawMessage `json:"parameters"`
+		Input      *struct {
 			Text string `json:"text"`
 		} `json:"input"`
 	} `json:"payload"`
+}
+
+// voice are the parameters of a synthesis.
+type voice struct {
+	TextType   string  `json:"text_type"`
+	Voice      string  `json:"voice"`
+	Format     string  `json:"format"`
+	SampleRate int     `json:"sample_rate"`
+	Rate       float64 `json:"rate"`
 }
 
 type task struct {
 	s    *Server
 	conn *websocket.Conn
 	id   string
+	tap  func(fromClient, binary bool, data []byte)
 }
 
 // command reads the next message of the client, which must be one of actions.
@@ -125,21 +140,38 @@ func (t *task) command(ctx context.Context, actions ...string) (m message, err e
 	if err != nil {
 		return m, err
 	}
+	t.tap(true, kind == websocket.MessageBinary, data)
+	if kind != websocket.MessageText {
+		return m, refusal{"InvalidParameter", fmt.Sprintf("sound where %v is expected", actions)}
+	}
+	return m, t.understand(data, &m, actions...)
+}
+
+// strictly reads JSON that has no field which out has not.
+func strictly(data []byte, out any) error {
 	dec := json.NewDecoder(bytes.NewReader(data))
 	dec.DisallowUnknownFields()
-	if err := dec.Decode(&m); err != nil || kind != websocket.MessageText {
-		return m, refusal{"InvalidParameter", "request is not the documented JSON"}
+	if err := dec.Decode(out); err != nil {
+		return refusal{"InvalidParameter", "request is not the documented JSON: " + err.Error()}
+	}
+	return nil
+}
+
+// understand reads a message of the client, which must be one of actions.
+func (t *task) understand(data []byte, m *message, actions ...string) error {
+	if err := strictly(data, m); err != nil {
+		return err
 	}
 	if t.id == "" {
 		t.id = m.Header.TaskID
 	}
 	switch {
 	case !slices.Contains(actions, m.Header.Action):
-		return m, refusal{"InvalidParameter", fmt.Sprintf("action %q where %v is expected", m.Header.Action, actions)}
+		return refusal{"InvalidParameter", fmt.Sprintf("action %q where %v is expected", m.Header.Action, actions)}
 	case m.Header.TaskID == "" || m.Header.TaskID != t.id || m.Header.Streaming != "duplex" || m.Payload.Input == nil:
-		return m, refusal{"InvalidParameter", "task_id, streaming or input is not as documented"}
+		return refusal{"InvalidParameter", "task_id, streaming or input is not as documented"}
 	}
-	return m, nil
+	return nil
 }
 
 func (t *task) serve(ctx context.Context) error {
@@ -147,15 +179,29 @@ func (t *task) serve(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	p := m.Payload
 	switch {
-	case p.TaskGroup != "audio" || p.Task != "tts" || p.Function != "SpeechSynthesizer" || p.Parameters.TextType != "PlainText" || p.Parameters.Format != "pcm":
+	case !slices.Contains(t.s.config.Models, m.Payload.Model):
+		return refusal{"ModelNotFound", "Model not found (" + m.Payload.Model + ")!"}
+	case m.Payload.TaskGroup == "audio" && m.Payload.Task == "asr" && m.Payload.Function == "recognition":
+		return t.hear(ctx, m)
+	case m.Payload.TaskGroup == "audio" && m.Payload.Task == "tts" && m.Payload.Function == "SpeechSynthesizer":
+		return t.speak(ctx, m)
+	}
+	return refusal{"InvalidParameter", "task is neither a CosyVoice nor a Paraformer one"}
+}
+
+// speak serves a synthesis.
+func (t *task) speak(ctx context.Context, m message) error {
+	var v voice
+	if err := strictly(m.Payload.Parameters, &v); err != nil {
+		return err
+	}
+	switch {
+	case v.TextType != "PlainText" || v.Format != "pcm":
 		return refusal{"InvalidParameter", "task is not a CosyVoice one with pcm"}
-	case !slices.Contains(t.s.config.Models, p.Model):
-		return refusal{"ModelNotFound", "Model not found (" + p.Model + ")!"}
-	case !slices.Contains(t.s.config.Voices, p.Parameters.Voice):
+	case !slices.Contains(t.s.config.Voices, v.Voice):
 		return refusal{"InvalidParameter", "[tts:]Engine return error code: 418"}
-	case p.Parameters.Rate != 0 && (p.Parameters.Rate < 0.5 || p.Parameters.Rate > 2):
+	case v.Rate != 0 && (v.Rate < 0.5 || v.Rate > 2):
 		return refusal{"InvalidParameter", "rate must be 0.5 to 2"}
 	}
 	if err := t.event(ctx, "task-started", "", ""); err != nil {
@@ -165,7 +211,7 @@ func (t *task) serve(ctx context.Context) error {
 		t.s.config.Answer(ctx, t.conn, t.id)
 		return nil
 	}
-	a := Asked{Model: p.Model, Voice: p.Parameters.Voice, Format: p.Parameters.Format, SampleRate: p.Parameters.SampleRate, Rate: p.Parameters.Rate}
+	a := Asked{Model: m.Payload.Model, Voice: v.Voice, Format: v.Format, SampleRate: v.SampleRate, Rate: v.Rate}
 	for {
 		m, err := t.command(ctx, "continue-task", "finish-task")
 		if err != nil {
@@ -211,18 +257,27 @@ func (t *task) say(ctx context.Context, a Asked) error {
 
 // event sends one event of this task.
 func (t *task) event(ctx context.Context, name, code, message string) error {
-	return Event(ctx, t.conn, t.id, name, code, message)
+	data, err := newEvent(t.id, name, code, message)
+	if err != nil {
+		return err
+	}
+	t.tap(false, false, data)
+	return t.conn.Write(ctx, websocket.MessageText, data)
 }
 
 // Event sends an event as the documentation shows it.
 func Event(ctx context.Context, conn *websocket.Conn, task, name, code, message string) error {
-	h := map[string]any{"task_id": task, "event": name, "attributes": map[string]any{}}
-	if name == "task-failed" {
-		h["error_code"], h["error_message"] = code, message
-	}
-	data, err := json.Marshal(map[string]any{"header": h, "payload": map[string]any{}})
+	data, err := newEvent(task, name, code, message)
 	if err != nil {
 		return err
 	}
 	return conn.Write(ctx, websocket.MessageText, data)
+}
+
+func newEvent(task, name, code, message string) ([]byte, error) {
+	h := map[string]any{"task_id": task, "event": name, "attributes": map[string]any{}}
+	if name == "task-failed" {
+		h["error_code"], h["error_message"] = code, message
+	}
+	return json.Marshal(map[string]any{"header": h, "payload": map[string]any{}})
 }
