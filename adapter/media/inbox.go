@@ -67,6 +67,9 @@ func (b *inbox) store(pos int64, wire []byte) {
 	if b.ended || len(wire) == 0 {
 		return
 	}
+	if b.n == 0 {
+		b.head = 0 // the same few slots over and over: memory grows with the backlog only
+	}
 	if b.n == inboxFrames {
 		b.head, b.n = (b.head+1)%inboxFrames, b.n-1
 		b.dropped.Add(1)

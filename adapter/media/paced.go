@@ -15,13 +15,15 @@ const lateLimit = 5 * frameTime
 
 // paced is a session over a transport that has no queue of its own: we send
 // one frame every 20 ms, speech or silence, from the first moment to the last.
-// What was sent counts as heard.
+// What was handed to the transport counts as heard.
 type paced struct {
-	o    Options
-	in   *inbox
-	send func(frame []byte, speech bool) error // by the pacer only
-	shut func()                                // closes the transport
-	done chan struct{}
+	o     Options
+	in    *inbox
+	send  func(frame []byte, speech bool) error // by the pacer only
+	shut  func()                                // closes the transport
+	done  chan struct{}
+	quiet []byte // one frame of silence
+	due   bool   // of the pacer: what was taken last completes a Drain
 
 	mu      sync.Mutex // never held during I/O
 	queue   []byte
@@ -29,7 +31,9 @@ type paced struct {
 	given   int64 // sent or thrown away
 	heard   int64
 	flushes int64
+	held    bool // nobody listens: speech waits
 	space   chan struct{}
+	writers int // that wait for space
 	drains  []pacedDrain
 	over    bool
 	err     error
@@ -43,13 +47,14 @@ type pacedDrain struct {
 func newPaced(o Options, start time.Time, send func([]byte, bool) error, shut func()) *paced {
 	return &paced{
 		o: o, in: newInbox(o.Format, start, o.Dropped), send: send, shut: shut, done: make(chan struct{}), space: make(chan struct{}),
+		quiet: silence(o.Format, 1),
 	}
 }
 
 // pace sends frame after frame on an absolute schedule until the session ends.
+// Sessions of an Endpoint share a wheel instead.
 func (p *paced) pace() {
-	quiet := silence(p.o.Format, 1)
-	frame := make([]byte, 0, len(quiet))
+	frame := make([]byte, 0, len(p.quiet))
 	next := time.Now()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -63,43 +68,53 @@ func (p *paced) pace() {
 			next = time.Now()
 		}
 		for !next.After(time.Now()) {
-			out, speech := p.next(frame[:0])
-			if !speech {
-				out = quiet
-			}
-			if err := p.send(out, speech); err != nil {
+			if err := p.tick(frame); err != nil {
 				p.end(err)
 				return
 			}
-			p.sent(speech)
 			next = next.Add(frameTime)
 		}
 		timer.Reset(time.Until(next))
 	}
 }
 
+// tick sends one frame.
+func (p *paced) tick(buf []byte) error {
+	out, speech := p.next(buf[:0])
+	if !speech {
+		out = p.quiet
+	}
+	if err := p.send(out, speech); err != nil {
+		return err
+	}
+	if p.due {
+		p.settle()
+	}
+	return nil
+}
+
 // next takes the next frame of speech into buf; false when there is none.
 func (p *paced) next(buf []byte) ([]byte, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	n := p.o.Format.FrameBytes()
-	if len(p.queue) < n {
+	n := len(p.quiet)
+	if len(p.queue) < n || p.held {
 		return nil, false
 	}
 	buf = append(buf, p.queue[:n]...)
 	p.queue = append(p.queue[:0], p.queue[n:]...)
 	p.given++
+	p.heard++
+	p.due = len(p.drains) > 0 && p.drains[0].until <= p.given
+	p.makeSpace()
 	return buf, true
 }
 
-// sent counts a frame of speech that is on its way.
-func (p *paced) sent(speech bool) {
-	if !speech {
-		return
-	}
+// settle ends the Drains whose last frame is on its way.
+func (p *paced) settle() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.heard++
+	p.due = false
 	kept := p.drains[:0]
 	for _, d := range p.drains {
 		if d.until <= p.given {
@@ -109,10 +124,21 @@ func (p *paced) sent(speech bool) {
 		}
 	}
 	p.drains = kept
-	p.makeSpace()
 }
 
+// hold keeps speech back while nobody can hear it.
+func (p *paced) hold(on bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.held = on
+}
+
+// makeSpace wakes writers; needs the lock.
 func (p *paced) makeSpace() {
+	if p.writers == 0 {
+		return
+	}
+	p.writers = 0
 	close(p.space)
 	p.space = make(chan struct{})
 }
@@ -162,6 +188,7 @@ func (p *paced) accept(samples []int16, frames, flushes int64) (int64, error) {
 			return room, err
 		}
 		space := p.space
+		p.writers++
 		p.mu.Unlock()
 		select {
 		case <-space:
