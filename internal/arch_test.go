@@ -72,6 +72,7 @@ var allowed = map[string]string{
 	"adapter/speech/openai":          "internal/audio internal/speech",
 	"adapter/speech/dashscope":       "internal/audio internal/speech adapter/speech/live",
 	"adapter/speech/cache":           "internal/audio internal/speech adapter/speech/level",
+	"adapter/speech/hinted":          "internal/audio internal/speech",
 	"adapter/nlu/keyword":            "internal/dialogue internal/nlu internal/speech", // dialogue: one table of stop words
 	"adapter/nlu/trained":            "internal/nlu internal/nlu/classify internal/nlu/opinion",
 	"adapter/nlu/remote":             "internal/nlu internal/nlu/opinion",

@@ -180,7 +180,7 @@ func (s *fallbackSynthesis) change(err error, counter *atomic.Int64) error {
 	}
 	u := s.utterance
 	from := resumeAt(u.Text, heard, marks)
-	u.Text, u.Voice = u.Text[from:], ""
+	u.Text, u.Voice, u.Hints = u.Text[from:], "", speech.HintsFrom(u.Hints, from)
 	s.marks, s.textBase, s.timeBase = marks, from, heard
 	s.sincePump = 0
 	if u.Text == "" {

@@ -51,12 +51,13 @@ func TestFallbackInMidStreamGoesOnBehindTheLastMark(t *testing.T) {
 		f := Fallback(primary, secondary, SynthesisTimeouts{})
 		u := say("一二三四五")
 		u.Voice = "the first one's"
+		u.Hints = []speech.Hint{{Start: 3, End: 6, Reading: "er4"}, {Start: 12, End: 15, Reading: "wu3"}}
 		samples, marks, err := play(t, f, u)
 		if err != nil {
 			t.Fatal(err)
 		}
 		// 200 ms of 80 ms a character: two were heard whole, three are left.
-		if got := secondary.Calls(); len(got) != 1 || got[0].Text != "三四五" || got[0].Voice != "" {
+		if got := secondary.Calls(); len(got) != 1 || got[0].Text != "三四五" || got[0].Voice != "" || !slices.Equal(got[0].Hints, []speech.Hint{{Start: 6, End: 9, Reading: "wu3"}}) {
 			t.Errorf("the second one was asked for %+v", got)
 		}
 		if len(samples) != 1600+3*640 || f.Stats().Stalled != 1 {
