@@ -34,7 +34,7 @@ var allowed = map[string]string{
 
 	"internal/speech/voices": "internal/speech",
 
-	"internal/dialogue/check":    "internal/campaign internal/dialogue internal/nlu internal/speech internal/speech/voices",
+	"internal/dialogue/check":    "internal/campaign internal/dialogue internal/nlu internal/nlu/classify internal/speech internal/speech/voices",
 	"internal/dialogue/rehearse": "internal/campaign internal/dialogue internal/nlu internal/speech",
 	"internal/dialogue/replay":   "internal/campaign internal/dialogue internal/nlu",
 	"internal/dialogue/simulate": "internal/campaign internal/dialogue internal/dialogue/rehearse internal/nlu",

@@ -47,6 +47,7 @@ func (c *checker) intents() {
 	shared := c.sharedWishes()
 	asked := map[string]bool{}
 	few := map[string]bool{}
+	j, told := newJudge(), map[[2]string]bool{}
 	for i := range c.b.script.Nodes {
 		n := &c.b.script.Nodes[i]
 		if n.Engine || !n.Listens {
@@ -54,16 +55,17 @@ func (c *checker) intents() {
 		}
 		own := c.wishesOf(n)
 		for _, w := range own {
-			if n := len(w.phrases); !common[w.intent] && n > 0 && n < minPhrases {
+			if n := distinct(w.phrases); !common[w.intent] && n > 0 && n < minPhrases {
 				c.tooFew(i, w, n)
 			}
 		}
-		c.compare(i, own, shared)
+		c.compare(i, own, shared, told)
+		c.apart(i, own, shared, j, told)
 		c.ask(i, own, asked)
 		c.askCommon(i, n, own)
 	}
 	for _, w := range shared {
-		if n := len(w.phrases); !common[w.intent] && n > 0 && n < minPhrases && !few[w.intent] {
+		if n := distinct(w.phrases); !common[w.intent] && n > 0 && n < minPhrases && !few[w.intent] {
 			few[w.intent] = true
 			c.tooFew(-1, w, n)
 		}
@@ -71,13 +73,32 @@ func (c *checker) intents() {
 }
 
 func (c *checker) tooFew(node int, w wish, n int) {
+	but := ""
+	if all := len(w.phrases); all > n {
+		but = fmt.Sprintf(" that are not the same (of %d)", all)
+	}
 	f := Finding{Rule: Intent, File: w.at.file, Line: w.at.line, Column: w.at.col, Reply: w.owner, Suggest: "write how customers really say it: short answers and whole sentences",
-		Text: fmt.Sprintf("intent %q has %d keywords and examples; %d are the least with which it is understood", w.intent, n, minPhrases)}
+		Text: fmt.Sprintf("intent %q has %d keywords and examples%s; %d are the least with which it is understood", w.intent, n, but, minPhrases)}
 	if node >= 0 && len(c.x.at[node]) > 0 {
 		f.Node = c.m.nodes[node].id
 		f.Path = append(c.m.pathOf(c.x.at[node][0]), Step{Who: "them", Text: "（" + w.intent + "，换一种说法）", Node: f.Node}, Step{Who: "note", Text: "not understood", Node: f.Node})
 	}
 	c.out.add(f, f.Text)
+}
+
+// distinct counts phrases; those that an understander hears as the same sentence
+// teach it no more than one of them.
+func distinct(list []phrase) int {
+	n := 0
+	for i, p := range list {
+		same := slices.ContainsFunc(list[:i], func(q phrase) bool {
+			return p.flat != "" && (p.flat == q.flat || !p.keyword && !q.keyword && likeness(p.flat, q.flat) >= near)
+		})
+		if !same {
+			n++
+		}
+	}
+	return n
 }
 
 func phrasesOf(keywords, examples []string) []phrase {
@@ -123,25 +144,25 @@ func (c *checker) sharedWishes() []wish {
 }
 
 // compare the phrases of what is expected at a node with each other.
-func (c *checker) compare(node int, own, shared []wish) {
+func (c *checker) compare(node int, own, shared []wish, told map[[2]string]bool) {
 	for i, w := range own {
 		for _, v := range own[i+1:] {
-			c.alike(node, w, v)
+			c.alike(node, w, v, told)
 		}
 		for _, v := range shared {
-			c.alike(node, w, v)
+			c.alike(node, w, v, told)
 		}
 	}
 	if node == c.m.start || len(own) == 0 && len(c.x.at[node]) > 0 {
 		for i, w := range shared {
 			for _, v := range shared[i+1:] {
-				c.alike(node, w, v)
+				c.alike(node, w, v, told)
 			}
 		}
 	}
 }
 
-func (c *checker) alike(node int, w, v wish) {
+func (c *checker) alike(node int, w, v wish, told map[[2]string]bool) {
 	if w.intent == v.intent {
 		return
 	}
@@ -155,6 +176,7 @@ func (c *checker) alike(node int, w, v wish) {
 			if !same {
 				how = quoted(p.text) + " and " + quoted(q.text) + " are the same to an understander"
 			}
+			told[[2]string{min(w.intent, v.intent), max(w.intent, v.intent)}] = true
 			c.confused(node, v, q.text, fmt.Sprintf("intents %q (%s) and %q (%s) cannot be told apart: %s", w.intent, w.owner, v.intent, v.owner, how), "give the phrase to one of them")
 			return
 		}

@@ -66,7 +66,7 @@ nodes:
 		case 8:
 			fmt.Fprintf(&b, "    say: 第%d步，您可以用{{offer.p8 ?? 会员价}}，要几份？\n    slots: [count]\n    expect:\n      - {slot: count, when: slots.count > 2, goto: %s}\n      - {slot: count, goto: %s}\n      - {intent: [deny, not_interested], goto: bye}\n", i, next, jump)
 		default:
-			fmt.Fprintf(&b, "    say: 第%d步，您要大号还是小号？\n    slots: [size]\n    expect:\n      - {slot: size, goto: %s}\n      - {intent: affirm, goto: %s}\n      - {intent: own_%d, keywords: [步骤%d, 第%d个, 说说%d], goto: %s}\n      - {intent: deny, goto: %s}\n    no_match: {limit: 2, then: %s}\n", i, next, next, i, i, i, i, next, jump, jump)
+			fmt.Fprintf(&b, "    say: 第%d步，您要大号还是小号？\n    slots: [size]\n    expect:\n      - {slot: size, goto: %s}\n      - {intent: affirm, goto: %s}\n      - {intent: own_%d, keywords: [步骤%d, 第%d个, 说说%d], goto: %s}\n      - {intent: papers_%d, examples: [办第%d步要带什么材料, 身份证要不要带, 需要我准备些什么], goto: %s}\n      - {intent: cost_%d, examples: [第%d步多少钱, 这个要收费吗, 总共得交多少], goto: %s}\n      - {intent: deny, goto: %s}\n    no_match: {limit: 2, then: %s}\n", i, next, next, i, i, i, i, next, i, i, next, i, i, jump, jump, jump)
 		}
 	}
 	b.WriteString(`  bye:

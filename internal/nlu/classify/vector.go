@@ -26,6 +26,8 @@ type scratch struct {
 
 // learn reads the sentences and keeps the features that occur in at least
 // minDF of them.
+//
+//go:norace
 func learn(texts []string, minDF int) *vocabulary {
 	var rd reader
 	all := newDict(1 << 16)
