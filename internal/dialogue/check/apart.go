@@ -35,7 +35,9 @@ type mixed struct {
 // share of the phrases that are taken for the other intent.
 func (m mixed) share() float64 { return float64(m.taken) / float64(max(m.all, 1)) }
 
-func (m mixed) refuses() bool { return m.both && m.taken >= confusedLeast && m.share() >= confusedShare }
+func (m mixed) refuses() bool {
+	return m.both && m.taken >= confusedLeast && m.share() >= confusedShare
+}
 
 // judge asks a classifier which of a node's intents it takes for each other
 // when it has not seen a phrase. Sets of phrases that were judged before are
