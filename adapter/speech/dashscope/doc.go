@@ -12,6 +12,8 @@
 // Samples are asked for at the rate of the utterance where the service offers it
 // (8, 16, 22.05, 24, 44.1 and 48 kHz), so nothing is resampled on a call.
 //
-// There are no marks: word times are only offered for some voices. Hints of an
-// utterance are left out.
+// There are no marks: word times are only offered for some voices. Pauses and
+// readings of an utterance are sent as SSML where Config.SSML says so (the page
+// introduction-to-cosyvoice-ssml-markup-language): a script's words are escaped, so
+// that no text of a script or of a customer becomes markup.
 package dashscope

@@ -35,6 +35,9 @@ type Config struct {
 	// MaxAudio is the longest audio that one text may become; 0 means 5 min.
 	MaxAudio time.Duration
 	Client   *http.Client // nil: one of its own, without redirects
+	// SSML sends the pauses and readings of an utterance as markup; the model
+	// (TakesSSML) and the voice must offer it. Without it they are left out.
+	SSML bool
 }
 
 // ErrTooLong means that the text has more than 10,000 characters, or became more
@@ -93,6 +96,7 @@ type parameters struct {
 	Format     string  `json:"format"`
 	SampleRate int     `json:"sample_rate"`
 	Rate       float64 `json:"rate,omitempty"` // speed, 0.5 to 2
+	SSML       bool    `json:"enable_ssml,omitempty"`
 }
 
 type input struct {
@@ -114,6 +118,12 @@ func (s *Synthesizer) Synthesize(ctx context.Context, u speech.Utterance) (speec
 	if !strings.ContainsFunc(text, pronounceable) {
 		return &synthesis{cancel: func(error) {}, done: true}, nil
 	}
+	ssml := s.cfg.SSML && len(u.Hints) > 0
+	if ssml {
+		if text = markup(u); weight(text) > maxWeight {
+			return nil, fmt.Errorf("%w: too long with its markup", ErrTooLong)
+		}
+	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	late := fmt.Errorf("%w: %s gave no audio within %v", speech.ErrTimeout, s.cfg.Name, s.cfg.FirstAudio)
 	timer := time.AfterFunc(s.cfg.FirstAudio, func() { cancel(late) })
@@ -125,7 +135,7 @@ func (s *Synthesizer) Synthesize(ctx context.Context, u speech.Utterance) (speec
 	}
 	err = syn.begin(runTask{
 		TaskGroup: "audio", Task: "tts", Function: "SpeechSynthesizer", Model: s.cfg.Model,
-		Parameters: parameters{TextType: "PlainText", Voice: voice, Format: "pcm", SampleRate: syn.from, Rate: u.Speed},
+		Parameters: parameters{TextType: "PlainText", Voice: voice, Format: "pcm", SampleRate: syn.from, Rate: u.Speed, SSML: ssml},
 	}, text)
 	if err != nil {
 		_ = syn.Close()

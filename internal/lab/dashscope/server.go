@@ -3,18 +3,17 @@ package dashscope
 import (
 	"bytes"
 	"context"
-	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/coder/websocket"
 
 	"ringmaster/internal/audio"
-	"ringmaster/internal/lab/tone"
 )
 
 // Instrument names this server in its answers.
@@ -43,6 +42,9 @@ type Asked struct {
 	Model, Voice, Format, Text string
 	SampleRate                 int
 	Rate                       float64
+	// SSML: the text is markup; Readings are its words with their pinyin.
+	SSML     bool
+	Readings string
 }
 
 // Server is an http.Handler.
@@ -125,6 +127,7 @@ type voice struct {
 	Format     string  `json:"format"`
 	SampleRate int     `json:"sample_rate"`
 	Rate       float64 `json:"rate"`
+	SSML       bool    `json:"enable_ssml"`
 }
 
 type task struct {
@@ -211,18 +214,29 @@ func (t *task) speak(ctx context.Context, m message) error {
 		t.s.config.Answer(ctx, t.conn, t.id)
 		return nil
 	}
-	a := Asked{Model: m.Payload.Model, Voice: v.Voice, Format: v.Format, SampleRate: v.SampleRate, Rate: v.Rate}
-	for {
-		m, err := t.command(ctx, "continue-task", "finish-task")
-		if err != nil {
+	a := Asked{Model: m.Payload.Model, Voice: v.Voice, Format: v.Format, SampleRate: v.SampleRate, Rate: v.Rate, SSML: v.SSML}
+	var err error
+	for parts := 0; ; parts++ {
+		if m, err = t.command(ctx, "continue-task", "finish-task"); err != nil {
 			return err
 		}
 		if m.Header.Action == "finish-task" {
 			break
 		}
+		if a.SSML && parts > 0 {
+			return refusal{"InvalidParameter", "only one continue-task is allowed with ssml"}
+		}
 		a.Text += m.Payload.Input.Text
 	}
-	if err := t.say(ctx, a); err != nil {
+	said := []segment{{text: a.Text}}
+	if a.SSML {
+		var readings []string
+		if said, readings, err = markup(a.Text); err != nil {
+			return err
+		}
+		a.Readings = strings.Join(readings, ", ")
+	}
+	if err := t.say(ctx, a, said); err != nil {
 		return err
 	}
 	t.s.mu.Lock()
@@ -233,17 +247,15 @@ func (t *task) speak(ctx context.Context, m message) error {
 
 // say sends the text (its first 200 characters) as tones, each piece announced by an event and cut without
 // regard to samples.
-func (t *task) say(ctx context.Context, a Asked) error {
-	spoken := []rune(a.Text)
-	samples := tone.Encode(string(spoken[:min(len(spoken), maxSpoken)]), a.SampleRate)
+func (t *task) say(ctx context.Context, a Asked, said []segment) error {
+	samples := encode(said, a.SampleRate)
 	if a.Rate != 0 && a.Rate != 1 { // faster and higher
 		var err error
 		if samples, err = audio.Resample(samples, int(a.Rate*8000), 8000); err != nil {
 			return refusal{"InternalError", err.Error()}
 		}
 	}
-	var raw bytes.Buffer
-	_ = binary.Write(&raw, binary.LittleEndian, samples) // into memory
+	raw := bytes.NewBuffer(little(samples))
 	for n := 1; raw.Len() > 0; n = n*7%16001 + 1 {
 		if err := t.event(ctx, "result-generated", "", ""); err != nil {
 			return err
