@@ -32,36 +32,47 @@ type event struct {
 		Code    string `json:"error_code"`
 		Message string `json:"error_message"`
 	} `json:"header"`
+	Payload json.RawMessage `json:"payload"`
 }
 
 // parseEvent understands a text message for the task id, or says with
 // speech.ErrProtocol why not. A task-failed is returned as the error that it
 // means.
 func parseEvent(data []byte, id string) (string, error) {
-	if len(data) > maxEvent {
-		return "", fmt.Errorf("%w: an event of %d bytes", speech.ErrProtocol, len(data))
+	e, err := readEvent(data, id, maxEvent)
+	if err == nil && e.Header.Event == taskFailed {
+		err = failure(e.Header.Code, e.Header.Message)
+	}
+	if err != nil {
+		return "", err
+	}
+	return e.Header.Event, nil
+}
+
+// readEvent reads an event of at most limit bytes for the task id.
+func readEvent(data []byte, id string, limit int) (event, error) {
+	if len(data) > limit {
+		return event{}, fmt.Errorf("%w: an event of %d bytes", speech.ErrProtocol, len(data))
 	}
 	var e event
 	if err := json.Unmarshal(data, &e); err != nil {
-		return "", fmt.Errorf("%w: an event that is not JSON: %.80q", speech.ErrProtocol, data)
+		return event{}, fmt.Errorf("%w: an event that is not JSON: %.80q", speech.ErrProtocol, data)
 	}
 	if e.Header.TaskID != id && (e.Header.TaskID != "" || e.Header.Event != taskFailed) {
-		return "", fmt.Errorf("%w: an event of another task: %.60q", speech.ErrProtocol, e.Header.TaskID)
+		return event{}, fmt.Errorf("%w: an event of another task: %.60q", speech.ErrProtocol, e.Header.TaskID)
 	}
 	switch e.Header.Event {
-	case taskStarted, resultGenerated, taskFinished:
-		return e.Header.Event, nil
-	case taskFailed:
-		return "", failure(e.Header.Code, e.Header.Message)
+	case taskStarted, resultGenerated, taskFinished, taskFailed:
+		return e, nil
 	}
-	return "", fmt.Errorf("%w: event %.40q", speech.ErrProtocol, e.Header.Event)
+	return event{}, fmt.Errorf("%w: event %.40q", speech.ErrProtocol, e.Header.Event)
 }
 
 // failure is what a task-failed means: a parameter or model that is not there
 // is not offered; everything else may work elsewhere.
 func failure(code, message string) error {
 	kind := speech.ErrUnavailable
-	for _, c := range []string{"InvalidParameter", "ModelNotFound", "Model.AccessDenied", "BadRequest", "InvalidURL"} {
+	for _, c := range []string{"InvalidParameter", "ModelNotFound", "Model.AccessDenied", "BadRequest", "InvalidURL", "UNSUPPORTED_FORMAT"} {
 		if strings.HasPrefix(code, c) {
 			kind = speech.ErrUnsupported
 		}

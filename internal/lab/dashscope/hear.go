@@ -17,7 +17,7 @@ import (
 
 // Fault makes recognition misbehave. The zero Fault is a good server.
 type Fault struct {
-	Silent      bool // take everything, answer nothing but heartbeats
+	Silent      bool // take everything, answer nothing
 	PartialOnly bool // never send a final, nor the end
 	Endless     bool // send the last partial again and again, never a final
 	// FailAfter fails the task with Code and Message after so much audio.
@@ -314,7 +314,7 @@ func (h *hearing) sentence(u tone.Utterance) sentence {
 }
 
 func (h *hearing) result(s sentence) error {
-	if h.s.config.Fault.Silent && !s.Heartbeat {
+	if h.s.config.Fault.Silent {
 		return nil
 	}
 	var usage any
