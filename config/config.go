@@ -128,10 +128,10 @@ type Queue struct {
 type Speech struct {
 	Recognizers  []Recognizer  `yaml:"recognizers"`
 	Synthesizers []Synthesizer `yaml:"synthesizers"`
+	Voices       []Voice       `yaml:"voices"` // the catalogue
 	Cache        Cache         `yaml:"cache"`
 }
 
-	Voices       []Voice       `yaml:"voices"` // the catalogue
 // Recognizer is a speech-to-text provider.
 type Recognizer struct {
 	Name    string        `yaml:"name"`
