@@ -65,6 +65,7 @@ var allowed = map[string]string{
 	"adapter/freeswitch/esl":         "internal/mailbox internal/pbx",
 	"adapter/freeswitch/esl/esltest": "",
 	"adapter/media":                  "internal/audio internal/pbx",
+	"adapter/media/mediabench":       "adapter/media internal/audio internal/pbx internal/turn",
 	"adapter/speech/live":            "internal/audio internal/speech",
 	"adapter/speech/funasr":          "internal/audio internal/speech adapter/speech/live",
 	"adapter/speech/level":           "internal/audio internal/speech",
@@ -73,6 +74,7 @@ var allowed = map[string]string{
 	"adapter/speech/dashscope":       "internal/audio internal/speech adapter/speech/live",
 	"adapter/speech/cache":           "internal/audio internal/speech adapter/speech/level",
 	"adapter/speech/hinted":          "internal/audio internal/speech",
+	"adapter/speech/cast":            "adapter/speech/cache internal/speech internal/speech/voices",
 	"adapter/nlu/keyword":            "internal/dialogue internal/nlu internal/speech", // dialogue: one table of stop words
 	"adapter/nlu/trained":            "internal/nlu internal/nlu/classify internal/nlu/opinion",
 	"adapter/nlu/remote":             "internal/nlu internal/nlu/opinion",
@@ -90,7 +92,7 @@ var allowed = map[string]string{
 
 	"internal/app/demo": "config internal/app internal/call internal/campaign internal/lab/...",
 
-	"cmd/ringmaster": "adapter/nlu/keyword adapter/nlu/trained config internal/app internal/app/demo internal/compliance/ledger internal/dialogue/... internal/nlu internal/nlu/classify internal/speech internal/speech/voices scripts",
+	"cmd/ringmaster": "adapter/media/mediabench adapter/nlu/keyword adapter/nlu/trained config internal/app internal/app/demo internal/compliance/ledger internal/dialogue/... internal/nlu internal/nlu/classify internal/speech internal/speech/voices scripts",
 	"cmd/rows":       "",
 
 	// The lab: instruments and lab parts. Only app (demo), cmd and tests use it.
