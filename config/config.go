@@ -364,13 +364,13 @@ func (s Speech) check(k *checker) {
 	for i, r := range s.Synthesizers {
 		r.check(k, fmt.Sprintf("speech.synthesizers[%d]", i))
 	}
+	s.checkVoices(k)
 	k.must(s.Cache.MaxBytes >= 1<<20, "speech.cache.max_bytes", "at least 1048576")
 }
 
 func (d Dialling) check(k *checker) {
 	k.must(d.Concurrency > 0 && d.Concurrency <= 100000, "dialling.concurrency", "1 to 100000")
 	k.must(d.CPS >= 0 && d.CPS <= 10000, "dialling.cps", "0 (no limit) to 10000")
-	s.checkVoices(k)
 	k.must(d.RingTimeout >= 5*time.Second && d.RingTimeout <= 3*time.Minute, "dialling.ring_timeout", "5s to 3m")
 	k.must(d.MaxDuration >= 30*time.Second && d.MaxDuration <= 2*time.Hour, "dialling.max_duration", "30s to 2h")
 	k.must(d.Late >= time.Second, "dialling.late", "at least 1s")
