@@ -14,6 +14,7 @@ import (
 
 	"ringmaster/adapter/archive/local"
 	"ringmaster/adapter/speech/cache"
+	"ringmaster/adapter/speech/cast"
 	"ringmaster/adapter/store"
 	"ringmaster/adapter/webhook"
 	"ringmaster/config"
@@ -27,6 +28,7 @@ import (
 	"ringmaster/internal/pbx"
 	"ringmaster/internal/scheduler"
 	"ringmaster/internal/speech"
+	"ringmaster/internal/speech/voices"
 )
 
 // Options of an App. What is nil is made from the configuration.
@@ -56,6 +58,8 @@ type App struct {
 	log       *slog.Logger
 	store     *store.Store
 	archive   *local.Archive
+	cast      *cast.Cast // nil: the synthesizer was given
+	catalogue *voices.Catalogue
 	prompts   *cache.Cache
 	library   *library
 	fleet     *fleet
@@ -99,7 +103,10 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 			return
 		}
 	}
-	if a.library, err = newLibrary(ctx, a.store, o.Config.Tenant.ID, o.Config.Scripts, o.Log); err != nil {
+	if a.catalogue, err = o.Config.Speech.Catalogue(); err != nil {
+		return
+	}
+	if a.library, err = newLibrary(ctx, a.store, o.Config.Tenant.ID, o.Config.Scripts, a.catalogue, o.Log); err != nil {
 		return
 	}
 	if a.fleet, err = newFleet(o); err != nil {
@@ -109,7 +116,7 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 	if err != nil {
 		return
 	}
-	if a.prompts, err = newVoice(ctx, o); err != nil {
+	if a.prompts, a.cast, err = newVoice(ctx, o); err != nil {
 		return
 	}
 	if a.understanding, err = newUnderstanding(o, a.library.examples); err != nil {

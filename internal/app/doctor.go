@@ -58,7 +58,7 @@ func Doctor(ctx context.Context, c config.Config) iter.Seq[Finding] {
 	return func(yield func(Finding) bool) {
 		log := slog.New(slog.DiscardHandler)
 		checks := []func(context.Context, config.Config, *slog.Logger, func(Finding) bool) bool{
-			checkDatabase, checkPBX, checkVoice, checkRecognizers, checkUnderstanding, checkComposer, checkArchive,
+			checkDatabase, checkPBX, checkVoice, checkCatalogue, checkRecognizers, checkUnderstanding, checkComposer, checkArchive,
 		}
 		for _, check := range checks {
 			ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
@@ -141,42 +141,6 @@ func waitUp(ctx context.Context, sw pbx.Switch) pbx.Health {
 			return h
 		}
 	}
-}
-
-func checkVoice(ctx context.Context, c config.Config, log *slog.Logger, yield func(Finding) bool) bool {
-	list := c.Speech.Synthesizers
-	if len(list) == 0 {
-		list = []config.Synthesizer{{Name: "espeak", Kind: "espeak"}}
-	}
-	for _, s := range list {
-		f := Finding{Part: "voice " + s.Name}
-		start := time.Now()
-		syn, err := synthesizer(ctx, s)
-		if err == nil {
-			err = sayOnce(ctx, syn)
-		}
-		if err != nil {
-			f.Detail, f.Fix = err.Error(), "install it (apt-get install espeak-ng) or correct speech.synthesizers"
-		} else {
-			f.OK, f.Detail = true, fmt.Sprintf("spoke in %d ms", time.Since(start).Milliseconds())
-		}
-		if !yield(f) {
-			return false
-		}
-	}
-	return true
-}
-
-func sayOnce(ctx context.Context, s speech.Synthesizer) error {
-	syn, err := s.Synthesize(ctx, speech.Utterance{Text: "您好", Language: "cmn", Format: audio.FormatSlin})
-	if err != nil {
-		return err
-	}
-	defer func() { _ = syn.Close() }()
-	if n, err := syn.Read(make([]int16, 160)); n == 0 && err != nil {
-		return fmt.Errorf("no audio came: %w", err)
-	}
-	return nil
 }
 
 func checkRecognizers(ctx context.Context, c config.Config, log *slog.Logger, yield func(Finding) bool) bool {

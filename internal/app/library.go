@@ -21,6 +21,8 @@ import (
 	"ringmaster/internal/dialogue/check"
 	"ringmaster/internal/nlu/classify"
 	"ringmaster/internal/recommend"
+	"ringmaster/internal/speech"
+	"ringmaster/internal/speech/voices"
 	"ringmaster/scripts"
 )
 
@@ -31,6 +33,7 @@ type library struct {
 	tenant  string
 	shared  *dialogue.Library    // lexicons and parts that scripts use
 	courses *recommend.Catalogue // of the shipped scripts, or the operator's own
+	voices  *voices.Catalogue    // who may speak; nil = scripts name the first provider's own
 	log     *slog.Logger
 	checks  chan struct{}   // held by the check that runs: one at a time, beside the calls
 	learn   func(published) // hears of what comes into force by this controller; nil = nobody does
@@ -40,8 +43,8 @@ type library struct {
 	fresh    []published                 // imported since the start, for understanding to learn
 }
 
-func newLibrary(ctx context.Context, st *store.Store, tenant string, c config.Scripts, log *slog.Logger) (*library, error) {
-	l := &library{store: st, tenant: tenant, log: log, checks: make(chan struct{}, 1), compiled: map[string]*dialogue.Script{}}
+func newLibrary(ctx context.Context, st *store.Store, tenant string, c config.Scripts, catalogue *voices.Catalogue, log *slog.Logger) (*library, error) {
+	l := &library{store: st, tenant: tenant, log: log, voices: catalogue, checks: make(chan struct{}, 1), compiled: map[string]*dialogue.Script{}}
 	err := l.readShared(c.Dir)
 	if err != nil {
 		return nil, err
@@ -144,7 +147,7 @@ func (l *library) add(ctx context.Context, path string, src []byte, by string) e
 	if err != nil {
 		return err
 	}
-	if err := check.Run(sc, check.Options{File: path, Understander: keyword.New()}).Err(); err != nil {
+	if err := check.Run(sc, check.Options{File: path, Understander: keyword.New(), Voices: l.voices}).Err(); err != nil {
 		return err
 	}
 	info := sc.Info()
@@ -160,7 +163,7 @@ func (l *library) add(ctx context.Context, path string, src []byte, by string) e
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.compiled[l.tenant+"/"+info.ID+"/"+info.Version] = sc
+	l.compiled[l.tenant+"/"+info.ID+"/"+info.Version] = sc.Cast(l.voices)
 	l.fresh = append(l.fresh, published{tenant: l.tenant, script: sc, before: before})
 	return nil
 }
@@ -210,6 +213,7 @@ func (l *library) current(ctx context.Context, tenant, id string) (*dialogue.Scr
 	if sc, err = l.shared.Compile(id+".yaml", src); err != nil {
 		return nil, fmt.Errorf("published script %s does not compile any more: %w", id, err)
 	}
+	sc = sc.Cast(l.voices)
 	l.mu.Lock()
 	l.compiled[key] = sc
 	l.mu.Unlock()
@@ -236,6 +240,9 @@ func (l *library) customer(p campaign.Person, sc *dialogue.Script) dialogue.Cust
 		wanted = append(wanted, v.Name)
 	}
 	c := dialogue.Customer{ID: p.ExternalID, Name: p.Name, Language: p.Language, Vars: l.courses.Fill(p.Vars, wanted)}
+	if d, ok := p.Vars["dialect"].(string); ok && sc.Speaks(speech.Language(d)) {
+		c.Language = speech.Language(d)
+	}
 	if c.Language == "" {
 		c.Language = sc.Info().Language
 	}

@@ -37,7 +37,7 @@ func TestRow_M8_ImportRefusesAndTheOldVersionGoesOn(t *testing.T) {
 		if err := os.WriteFile(filepath.Join(dir, "e2e_001.yaml"), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		l, err := newLibrary(ctx, st, "t1", config.Scripts{Dir: dir}, log)
+		l, err := newLibrary(ctx, st, "t1", config.Scripts{Dir: dir}, nil, log)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -38,7 +38,7 @@ func (l *library) Check(ctx context.Context, source []byte) (api.CheckedScript, 
 	case err != nil:
 		return out, err
 	}
-	r := check.Run(sc, check.Options{File: file, Understander: keyword.New()})
+	r := check.Run(sc, check.Options{File: file, Understander: keyword.New(), Voices: l.voices})
 	info := sc.Info()
 	out.ID, out.Version, out.Purpose, out.Source = info.ID, info.Version, info.Purpose, sc.Source()
 	for _, f := range r.Findings {

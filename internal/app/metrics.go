@@ -72,6 +72,7 @@ var (
 	descStore   = prometheus.NewDesc("ringmaster_store_errors_total", "Database errors seen by the scheduler.", nil, nil)
 	descOrphans = prometheus.NewDesc("ringmaster_orphan_legs_total", "Legs without a call that were hung up.", nil, nil)
 	descPrompts = prometheus.NewDesc("ringmaster_prompts_total", "Prompt cache by result.", []string{"result"}, nil)
+	descVoices  = prometheus.NewDesc("ringmaster_voice_substitutions_total", "Lines that another provider's voice spoke; lost: what it does not share with the voice that was asked for.", []string{"provider", "instead", "lost"}, nil)
 )
 
 // Describe implements prometheus.Collector.
@@ -80,6 +81,7 @@ func (m *metrics) Describe(ch chan<- *prometheus.Desc) {
 		ch <- d
 	}
 }
+	ch <- descVoices
 
 // Collect reads what others count.
 func (m *metrics) Collect(ch chan<- prometheus.Metric) {
@@ -116,3 +118,8 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 		count(descPrompts, uint64(max(0, n)), result)
 	}
 }
+	if c := m.app.cast; c != nil {
+		for s, n := range c.Substitutions() {
+			count(descVoices, uint64(max(0, n)), s.From, s.To, s.Lost)
+		}
+	}

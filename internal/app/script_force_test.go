@@ -29,7 +29,7 @@ func TestRow_S4_ARollbackIsInForceOnEveryControllerAtOnce(t *testing.T) {
 		if _, err := st.Migrate(ctx, store.Latest); err != nil {
 			t.Fatal(err)
 		}
-		l, err := newLibrary(ctx, st, "t1", config.Scripts{Dir: "testdata/scripts"}, slog.New(slog.DiscardHandler))
+		l, err := newLibrary(ctx, st, "t1", config.Scripts{Dir: "testdata/scripts"}, nil, slog.New(slog.DiscardHandler))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -34,7 +34,7 @@ func TestVoiceBehindAnEndpointAndTheNextOne(t *testing.T) {
 		{Name: "studio", Kind: "openai", URL: studio.URL + "/v1", Token: config.NewSecret("secret"), Model: "m", Voices: map[speech.Language]string{"cmn": "v"}},
 		{Name: "next", Kind: "openai", URL: next.URL + "/v1", Model: "m", Rate: 16000, Voices: map[speech.Language]string{"cmn": "v", "yue": "v"}},
 	}
-	voice, err := newVoice(t.Context(), Options{Config: c})
+	voice, _, err := newVoice(t.Context(), Options{Config: c})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -33,7 +33,10 @@ type Config struct {
 	// silence at its ends. What is played while it is made comes as the provider
 	// gives it: put a level.Synthesizer in front of one that streams.
 	Level bool
-	Log   *slog.Logger
+	// Identity, when set, stands for the voice of an utterance in the key under
+	// which a prompt is kept: who really speaks it, with which settings.
+	Identity func(speech.Utterance) string
+	Log      *slog.Logger
 }
 
 // Stats count what happened since New.
@@ -106,6 +109,9 @@ func (c *Cache) keyOf(u speech.Utterance) key {
 	speed := u.Speed
 	if speed == 0 {
 		speed = 1
+	}
+	if c.cfg.Identity != nil {
+		u.Voice = c.cfg.Identity(u)
 	}
 	h := sha256.New()
 	kind := "ringmaster prompt 1"
