@@ -71,8 +71,8 @@ var (
 	descSched   = prometheus.NewDesc("ringmaster_attempts_total", "Attempts by what the scheduler did with them.", []string{"step"}, nil)
 	descStore   = prometheus.NewDesc("ringmaster_store_errors_total", "Database errors seen by the scheduler.", nil, nil)
 	descOrphans = prometheus.NewDesc("ringmaster_orphan_legs_total", "Legs without a call that were hung up.", nil, nil)
-	descPrompts = prometheus.NewDesc("ringmaster_prompts_total", "Prompt cache by result.", []string{"result"}, nil)
 	descVoices  = prometheus.NewDesc("ringmaster_voice_substitutions_total", "Lines that another provider's voice spoke; lost: what it does not share with the voice that was asked for.", []string{"provider", "instead", "lost"}, nil)
+	descPrompts = prometheus.NewDesc("ringmaster_prompts_total", "Prompt cache by result.", []string{"result"}, nil)
 )
 
 // Describe implements prometheus.Collector.
@@ -80,8 +80,8 @@ func (m *metrics) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{descLive, descUp, descLag, descDropped, descOutbox, descSched, descStore, descOrphans, descPrompts} {
 		ch <- d
 	}
-}
 	ch <- descVoices
+}
 
 // Collect reads what others count.
 func (m *metrics) Collect(ch chan<- prometheus.Metric) {
@@ -113,13 +113,13 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 		gauge(descOutbox, float64(dead), "dead")
 	}
 	count(descOrphans, m.app.janitor.count())
-	p := m.app.prompts.Stats()
-	for result, n := range map[string]int64{"hit": p.Hits, "miss": p.Misses, "synthesized": p.Synths, "error": p.Errors} {
-		count(descPrompts, uint64(max(0, n)), result)
-	}
-}
 	if c := m.app.cast; c != nil {
 		for s, n := range c.Substitutions() {
 			count(descVoices, uint64(max(0, n)), s.From, s.To, s.Lost)
 		}
 	}
+	p := m.app.prompts.Stats()
+	for result, n := range map[string]int64{"hit": p.Hits, "miss": p.Misses, "synthesized": p.Synths, "error": p.Errors} {
+		count(descPrompts, uint64(max(0, n)), result)
+	}
+}
