@@ -132,17 +132,6 @@ type Speech struct {
 	Cache        Cache         `yaml:"cache"`
 }
 
-// Recognizer is a speech-to-text provider.
-type Recognizer struct {
-	Name    string        `yaml:"name"`
-	Kind    string        `yaml:"kind"` // funasr
-	URL     string        `yaml:"url"`
-	Timeout time.Duration `yaml:"timeout"`
-	// Hotwords is the form in which the server takes them: json (FunASR's C++
-	// server, the default) or plain (its Python server).
-	Hotwords string `yaml:"hotwords"`
-}
-
 // Cache keeps synthesized prompts.
 type Cache struct {
 	Dir      string `yaml:"dir"`
@@ -355,11 +344,7 @@ func (p PBX) check(k *checker, at string, names map[string]bool) {
 func (s Speech) check(k *checker) {
 	k.must(len(s.Recognizers) > 0, "speech.recognizers", "at least one, such as kind: funasr with its url")
 	for i, r := range s.Recognizers {
-		at := fmt.Sprintf("speech.recognizers[%d]", i)
-		k.must(r.Kind == "funasr", at+".kind", "funasr")
-		k.must(strings.HasPrefix(r.URL, "ws://") || strings.HasPrefix(r.URL, "wss://"), at+".url", "ws://host:10095 or wss://host:10095")
-		k.must(r.Timeout >= 0 && r.Timeout <= time.Minute, at+".timeout", "0 (default) to 1m")
-		k.must(r.Hotwords == "" || r.Hotwords == "json" || r.Hotwords == "plain", at+".hotwords", "json (FunASR's C++ server) or plain (its Python server)")
+		r.check(k, fmt.Sprintf("speech.recognizers[%d]", i))
 	}
 	for i, r := range s.Synthesizers {
 		r.check(k, fmt.Sprintf("speech.synthesizers[%d]", i))

@@ -153,14 +153,28 @@ func checkRecognizers(ctx context.Context, c config.Config, log *slog.Logger, yi
 		}
 		if err != nil {
 			f.Detail, f.Fix = err.Error(), "is the recognition server running at "+r.URL+"? docs/speech.md says how to start one"
+			if r.Kind == "dashscope" {
+				f.Fix = "is the API key right, paid for and allowed to use " + r.Model + ", and is the vocabulary in the same account? docs/speech.md"
+			}
 		} else {
-			f.OK, f.Detail = true, fmt.Sprintf("opened a stream in %d ms", time.Since(start).Milliseconds())
+			f.OK, f.Detail = true, fmt.Sprintf("opened a stream in %d ms%s", time.Since(start).Milliseconds(), hotwordsOf(r))
 		}
 		if !yield(f) {
 			return false
 		}
 	}
 	return true
+}
+
+// hotwordsOf says what becomes of hotwords where a call's are not sent.
+func hotwordsOf(r config.Recognizer) string {
+	switch {
+	case r.Kind != "dashscope":
+		return ""
+	case r.Vocabulary != "":
+		return "; hotwords are those of " + r.Vocabulary + ", not those of scripts and contacts: the correction dictionary knows these"
+	}
+	return "; no hotwords are sent (vocabulary is not set): the correction dictionary alone puts terms right"
 }
 
 func hearOnce(ctx context.Context, r speech.Recognizer) error {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"ringmaster/adapter/speech/cache"
+	"ringmaster/adapter/speech/dashscope"
 	"ringmaster/adapter/speech/funasr"
 	"ringmaster/config"
 	"ringmaster/internal/speech"
@@ -36,6 +37,11 @@ func recognizer(o Options, c config.Recognizer) (speech.Recognizer, error) {
 	switch c.Kind {
 	case "funasr":
 		return funasr.New(funasr.Config{URL: c.URL, ConnectTimeout: timeout(c.Timeout, 3*time.Second), Hotwords: funasr.Hotwords(c.Hotwords), Logger: o.Log})
+	case "dashscope":
+		return dashscope.NewRecognizer(dashscope.HearConfig{
+			Name: c.Name, URL: c.URL, Token: c.Token.Reveal(), Model: c.Model, Vocabulary: c.Vocabulary, EndSilence: c.EndSilence,
+			ConnectTimeout: timeout(c.Timeout, 3*time.Second), Logger: o.Log,
+		})
 	}
 	return nil, fmt.Errorf("kind %q is not known", c.Kind)
 }
