@@ -81,6 +81,8 @@ type PBX struct {
 	Password Secret  `yaml:"password"`
 	App      string  `yaml:"app"`
 	Media    Media   `yaml:"media"`
+	Lines    int     `yaml:"lines"` // calls at once over all its trunks; 0 = what they have
+	CPS      float64 `yaml:"cps"`   // set-ups per second over all its trunks; 0 = what they may
 	Trunks   []Trunk `yaml:"trunks"`
 	Agents   []Agent `yaml:"agents"`
 	Queues   []Queue `yaml:"queues"`
@@ -103,6 +105,7 @@ type Trunk struct {
 	Lab       bool    `yaml:"lab"`
 	Lines     int     `yaml:"lines"`     // calls at once
 	CPS       float64 `yaml:"cps"`       // set-ups per second
+	Weight    float64 `yaml:"weight"`    // its share of the calls beside other trunks; 0 = its lines
 	CallerID  string  `yaml:"caller_id"` // E.164, or a registered short number
 	// The carrier shows the caller ID on calls: needed for short numbers that
 	// belong to messages (106...); a call-centre number needs its licence.
@@ -319,6 +322,8 @@ func (p PBX) check(k *checker, at string, names map[string]bool) {
 	if _, err := audio.ParseFormat(p.Media.Format); err != nil && p.Media.Format != "" {
 		k.bad(at+".media.format", "%v", err)
 	}
+	k.must(p.Lines >= 0 && p.Lines <= 100000, at+".lines", "0 (what its trunks have) to 100000")
+	k.must(p.CPS >= 0 && p.CPS <= 10000, at+".cps", "0 (what its trunks may) to 10000")
 	k.must(len(p.Trunks) > 0, at+".trunks", "at least one trunk")
 	seen := map[string]bool{}
 	for i, t := range p.Trunks {
@@ -329,6 +334,7 @@ func (p PBX) check(k *checker, at string, names map[string]bool) {
 		k.must(strings.Contains(t.Endpoint, "{number}"), at+".endpoint", "a dial string with {number}, such as PJSIP/{number}@carrier")
 		k.must(t.Lines > 0 && t.Lines <= 10000, at+".lines", "1 to 10000: how many calls the carrier sold you")
 		k.must(t.CPS >= 0 && t.CPS <= 1000, at+".cps", "0 (no limit of its own) to 1000")
+		k.must(t.Weight >= 0 && t.Weight <= 1000, at+".weight", "0 (its lines) to 1000")
 		if _, err := ParseCallerID(t.CallerID); err != nil && t.CallerID != "" {
 			k.bad(at+".caller_id", "%v", err)
 		}

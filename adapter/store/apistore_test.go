@@ -32,7 +32,7 @@ func TestAPIStore(t *testing.T) {
 				name string
 				run  func(*apiBed)
 			}{
-				{"keys", keysOfAPI}, {"audit", auditPages}, {"consents", consentsKept}, {"caller IDs", callerIDsKept}, {"stop", stopPressed},
+				{"keys", keysOfAPI}, {"audit", auditPages}, {"consents", consentsKept}, {"caller IDs", callerIDsKept}, {"stop", stopPressed}, {"drains", drained},
 				{"do-not-call list", listKept}, {"list over pages", listPaged}, {"facts of many", factsOfMany}, {"erased", personErased},
 				{"erased while claimed", erasedWhileClaimed},
 			} {
@@ -231,6 +231,28 @@ func callerIDsKept(b *apiBed) {
 	rest, err := b.s.CallerIDs(ctx, "show", first[1].ID, 2)
 	b.must(err)
 	b.same(append(first, rest...), all, "caller IDs")
+}
+
+func drained(b *apiBed) {
+	ctx := b.Context()
+	b.want(b.s.EndDrain(ctx, "main", ""), api.ErrNotFound, "nothing is drained")
+	whole := api.Drain{PBX: "main", Reason: "升级", By: "key/1", At: b.now}
+	one := api.Drain{PBX: "main", Trunk: "carrier", Reason: "bad routes", By: "key/2", At: b.now}
+	for _, d := range []api.Drain{one, whole, one} {
+		b.must(b.s.SaveDrain(ctx, d))
+	}
+	again := whole
+	again.Reason, again.By, again.At = "longer", "key/3", b.now.Add(time.Hour)
+	b.must(b.s.SaveDrain(ctx, again))
+	again.At = b.now // its beginning stays
+	list, err := b.s.Drains(ctx)
+	b.must(err)
+	b.same(list, []api.Drain{again, one}, "drains")
+	b.must(b.s.EndDrain(ctx, "main", ""))
+	list, err = b.s.Drains(ctx)
+	b.must(err)
+	b.same(list, []api.Drain{one}, "drains")
+	b.must(b.s.EndDrain(ctx, "main", "carrier"))
 }
 
 func stopPressed(b *apiBed) {

@@ -48,9 +48,11 @@ const (
 	AuditRead      = "audit:read"
 	KeysRead       = "keys:read"
 	KeysWrite      = "keys:write"
+	ExchangesRead  = "exchanges:read"
 
-	SystemDNC  = "system:dnc"
-	SystemStop = "system:stop"
+	SystemDNC   = "system:dnc"
+	SystemStop  = "system:stop"
+	SystemFleet = "system:fleet" // exchanges and trunks serve every tenant
 
 	everything       = "*"
 	everythingSystem = "system:*"
@@ -65,7 +67,7 @@ func Roles() []Role {
 func Scopes() []string {
 	return []string{TasksRead, TasksWrite, ContactsRead, ContactsWrite, RecordingsRead, NumbersReveal, CallsManual, DNCRead, DNCWrite, DNCAdmin,
 		ConsentsRead, ConsentsWrite, CallerIDsRead, CallerIDsWrite, StopRead, StopWrite, ScriptsRead, ScriptsWrite, ScriptsPublish,
-		PersonsExport, PersonsErase, AuditRead, KeysRead, KeysWrite}
+		PersonsExport, PersonsErase, AuditRead, KeysRead, KeysWrite, ExchangesRead}
 }
 
 // Scopes of the role; none for a role that does not exist.
@@ -75,13 +77,13 @@ func (r Role) Scopes() []string {
 		return []string{everything}
 	case RoleCampaignManager:
 		return []string{TasksRead, TasksWrite, ContactsRead, ContactsWrite, RecordingsRead, CallsManual, DNCRead, DNCWrite,
-			ConsentsRead, ConsentsWrite, CallerIDsRead, StopRead, StopWrite, ScriptsRead}
+			ConsentsRead, ConsentsWrite, CallerIDsRead, StopRead, StopWrite, ScriptsRead, ExchangesRead}
 	case RoleScriptAuthor:
 		return []string{ScriptsRead, ScriptsWrite}
 	case RoleAgent:
 		return []string{TasksRead, ContactsRead, CallsManual, DNCWrite, ConsentsWrite, StopRead}
 	case RoleAuditor:
-		return []string{TasksRead, ContactsRead, RecordingsRead, DNCRead, ConsentsRead, CallerIDsRead, StopRead, ScriptsRead, AuditRead, KeysRead}
+		return []string{TasksRead, ContactsRead, RecordingsRead, DNCRead, ConsentsRead, CallerIDsRead, StopRead, ScriptsRead, AuditRead, KeysRead, ExchangesRead}
 	}
 	return nil
 }
@@ -132,7 +134,7 @@ func (k APIKey) Grants(other APIKey) bool {
 
 // knownScope admits what CreateKey may store.
 func knownScope(s string) bool {
-	if s == everything || s == everythingSystem || s == SystemDNC || s == SystemStop {
+	if s == everything || s == everythingSystem || s == SystemDNC || s == SystemStop || s == SystemFleet {
 		return true
 	}
 	if area, ok := strings.CutSuffix(s, ":*"); ok {

@@ -160,7 +160,10 @@ func (b *bed) things(n string) map[string]func() thing {
 			b.must(err)
 			return thing{method: "DELETE", path: "/api/v1/stop", status: 204}
 		},
-		"GET /scripts": get("/api/v1/scripts", ""),
+		"GET /exchanges":                get("/api/v1/exchanges", ""),
+		"POST /exchanges/:name/drain":   with("POST", "/api/v1/exchanges/main/drain", `{"reason":"maintenance"}`, 201),
+		"DELETE /exchanges/:name/drain": with("DELETE", "/api/v1/exchanges/main/drain", "", 204),
+		"GET /scripts":                  get("/api/v1/scripts", ""),
 		"POST /scripts/:script_id/drafts": func() thing {
 			return thing{method: "POST", path: "/api/v1/scripts/drafted/drafts", body: "id: drafted\nnode a: " + digitsOf(uuid.Must(uuid.NewV7())) + "\n", status: 201, media: "application/yaml"}
 		},

@@ -54,6 +54,7 @@ type bed struct {
 	router  routers.Router
 	deps    api.Deps
 	shown   phone.Number // caller ID of the trunk
+	fleet   twoExchanges
 	attempt campaign.Attempt
 	rec     campaign.Recording
 
@@ -79,6 +80,19 @@ func (l *lockedBuffer) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.b.String()
+}
+
+// twoExchanges are an exchange that is up and one that is not.
+type twoExchanges struct{ reloads int }
+
+func (f *twoExchanges) Reload() { f.reloads++ }
+
+func (f *twoExchanges) Exchanges() []api.Exchange {
+	return []api.Exchange{
+		{Name: "main", Kind: "asterisk", Up: true, Busy: 3, Trunks: []api.TrunkNow{{Name: "carrier", Lines: 30, Busy: 3}},
+			Drained: &api.Drained{Since: time.Date(2026, 3, 2, 1, 2, 3, 0, time.UTC), By: "key/ops", Reason: "maintenance"}},
+		{Name: "spare", Kind: "freeswitch", Reason: "connection refused", Trunks: []api.TrunkNow{}},
+	}
 }
 
 func newBed(t *testing.T) *bed {
@@ -125,7 +139,7 @@ func newBed(t *testing.T) *bed {
 			return campaign.Task{ID: uuid.Must(uuid.NewV7()), Tenant: tenant, Name: script, Script: script, Purpose: purpose, Standing: true,
 				State: campaign.TaskRunning, Pool: "default", Retry: campaign.DefaultRetry(), CreatedAt: time.Now()}
 		},
-		Rules: rules,
+		Rules: rules, Fleet: &b.fleet,
 		Act: func(t campaign.Task, m api.Member) compliance.Act {
 			a := compliance.Act{Channel: compliance.Voice, Path: compliance.PathTask, Tenant: t.Tenant, Person: m.Person.ID.String(), Task: t.ID.String(), Number: m.Person.Number,
 				Purpose: t.Purpose, LegalBasis: t.LegalBasis, Jurisdiction: t.Jurisdiction, Script: t.Script, Trunk: "carrier", CallerID: b.shown, DueAt: m.Contact.DueAt, Try: m.Contact.Tries + 1}

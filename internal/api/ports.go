@@ -72,6 +72,15 @@ type StopButton interface {
 	Stops(ctx context.Context, tenant string) ([]Stop, error)
 }
 
+// DrainBook keeps which exchanges and trunks take no new calls.
+type DrainBook interface {
+	// SaveDrain: one that is in force already keeps its beginning.
+	SaveDrain(ctx context.Context, d Drain) error
+	// EndDrain: ErrNotFound when it is not drained.
+	EndDrain(ctx context.Context, pbx, trunk string) error
+	Drains(ctx context.Context) ([]Drain, error)
+}
+
 // Explainer reads what Explain judges by.
 type Explainer interface {
 	// Task by its ID, or the standing task of a script.

@@ -57,6 +57,8 @@ type Deps struct {
 	// HangUp ends the live calls of a tenant on this controller (empty = of all)
 	// and says how many. Nil = it cannot.
 	HangUp func(tenant string) int
+	// Fleet are the exchanges.
+	Fleet Fleet
 	// Rules are those that Place judges by, and Act what would be judged for a
 	// contact in a task: both for Explain.
 	Rules   compliance.Rules

@@ -54,6 +54,7 @@ type AttemptView struct {
 	Reason  string // why it ended, or was given back
 	Outcome *campaign.Outcome
 	BornAt  time.Time
+	Inbound bool // they called us
 }
 
 // APIKey is a credential: only its hash is stored.
@@ -111,6 +112,7 @@ type Store interface {
 	ConsentRecords
 	CallerIDRegistry
 	StopButton
+	DrainBook
 	Explainer
 	Persons
 	ScriptVersions

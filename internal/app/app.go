@@ -70,6 +70,7 @@ type App struct {
 	metrics   *metrics
 	janitor   *janitor
 	examiner  *examiner
+	drains    *drains
 	law       *compliance.Set
 	rules     compliance.Rules
 
@@ -195,13 +196,14 @@ func (a *App) wire() error {
 	}, a.store, a.caller, messages(a.cfg.Tenant.ID, names), a.log)
 	a.janitor = &janitor{app: a, every: 30 * time.Second, age: time.Minute}
 	a.examiner = newExaminer(a, names)
+	a.drains = newDrains(a)
 	a.metrics = newMetrics(a)
 	a.metrics.registry.MustRegister(a.understanding, a.caller.ears.corrected)
 	deps := api.Deps{
 		Store: a.store, Log: a.log, Script: a.library.info, Desk: a.library,
 		Hours: a.judgeHours, TenantZone: a.cfg.Tenant.Zone, TenantRegion: a.cfg.Tenant.Region,
 		Lab: a.fleet.lab(), Task: a.standingTask, Wake: a.scheduler.Wake, Cancel: a.scheduler.Cancel,
-		Rules: a.rules, Act: a.act, HangUp: a.scheduler.HangUp,
+		Rules: a.rules, Act: a.act, HangUp: a.scheduler.HangUp, Fleet: a.drains,
 		Accepted: a.caller.foresee, Ready: a.Ready, Metrics: a.metrics.handler(),
 	}
 	if a.archive != nil { // a nil *Archive in the interface would not be nil
@@ -301,6 +303,7 @@ func (a *App) Run(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	a.drains.read(ctx) // before the first call
 	for name, sw := range a.fleet.switches() {
 		links.Go(func() {
 			if err := sw.Run(linkCtx); err != nil && linkCtx.Err() == nil {
@@ -311,6 +314,7 @@ func (a *App) Run(ctx context.Context) error {
 	}
 	links.Go(func() { a.janitor.run(linkCtx) })
 	links.Go(func() { a.examiner.run(linkCtx) })
+	links.Go(func() { a.drains.run(linkCtx) })
 	links.Go(func() { a.caller.warmAhead(linkCtx) })
 	deliveries.Go(func() { fail(a.outbox.Run(outboxCtx)) })
 	stopGrace := context.AfterFunc(ctx, func() {

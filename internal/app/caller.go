@@ -95,9 +95,9 @@ func (c *caller) Prepare(ctx context.Context, a campaign.Attempt) (scheduler.Cal
 	if !c.fleet.serves(a.Person.Number) {
 		return nil, errors.New("no trunk serves this sort of number: a lab extension needs a trunk marked lab, any other number one that is not")
 	}
-	l := c.fleet.take(a.Person.Number, a.Task.Trunk)
+	l, why := c.fleet.take(a.Person.Number, a.Task.Trunk)
 	if l == nil {
-		return nil, fmt.Errorf("%w: no line is free", scheduler.ErrNotNow)
+		return nil, fmt.Errorf("%w: %s", scheduler.ErrNotNow, why)
 	}
 	p := &prepared{caller: c, attempt: a, script: sc, customer: who, line: l}
 	if err := p.unsaid(c.law); err != nil {
@@ -208,6 +208,7 @@ func (p *prepared) Run(ctx context.Context, log scheduler.InputLog) campaign.Out
 		c.log.Error("hotwords are missing: the recognizer is asked without them", "attempt", a.ID, "err", err)
 	}
 	o := call.Run(ctx, plan, deps)
+	c.fleet.ended(p.line, result(o))
 	p.expectLabel(&o)
 	c.fetchHandover(ctx, p.line.node.sw, a, &o)
 	if c.watch != nil {

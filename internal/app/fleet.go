@@ -4,13 +4,14 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"sort"
 	"sync"
 	"time"
 
 	"ringmaster/adapter/asterisk"
 	"ringmaster/config"
+	"ringmaster/internal/api"
 	"ringmaster/internal/audio"
+	"ringmaster/internal/campaign"
 	"ringmaster/internal/dialogue"
 	"ringmaster/internal/pacing"
 	"ringmaster/internal/pbx"
@@ -19,8 +20,9 @@ import (
 
 // fleet is every exchange with its trunks, and who has a free line.
 type fleet struct {
-	mu    sync.Mutex
-	nodes []*node
+	mu      sync.Mutex
+	nodes   []*node
+	drained map[[2]string]api.Drained // by exchange and trunk; "" is the whole exchange
 }
 
 type node struct {
@@ -28,13 +30,14 @@ type node struct {
 	sw     pbx.Switch
 	format audio.Format
 	trunks []*trunk
+	state  *pacing.Node // of fleet.mu
 }
 
 type trunk struct {
 	cfg      config.Trunk
 	callerID phone.Number
-	cps      pacing.CPS
-	busy     int
+	node     *node
+	way      *pacing.Way // of fleet.mu
 }
 
 // line is a line of a trunk, taken.
@@ -55,6 +58,7 @@ func newFleet(o Options) (*fleet, error) {
 			}
 		}
 		n := &node{cfg: p, format: format, sw: o.Switches[p.Name]}
+		n.state = &pacing.Node{Name: p.Name, Lines: p.Lines, CPS: pacing.CPS{Rate: p.CPS, Burst: max(1, int(p.CPS))}}
 		if n.sw == nil {
 			sw, err := newSwitch(o, p)
 			if err != nil {
@@ -63,7 +67,8 @@ func newFleet(o Options) (*fleet, error) {
 			n.sw = sw
 		}
 		for _, t := range p.Trunks {
-			tr := &trunk{cfg: t, cps: pacing.CPS{Rate: t.CPS, Burst: max(1, int(t.CPS))}}
+			tr := &trunk{cfg: t, node: n}
+			tr.way = &pacing.Way{Name: t.Name, Node: n.state, Lines: t.Lines, Weight: t.Weight, CPS: pacing.CPS{Rate: t.CPS, Burst: max(1, int(t.CPS))}}
 			if t.CallerID != "" {
 				id, err := config.ParseCallerID(t.CallerID)
 				if err != nil {
@@ -135,52 +140,42 @@ func (f *fleet) lab() bool {
 	return false
 }
 
+// ways are the ways out that fit, with the health of their exchanges as it is
+// now. The caller holds f.mu.
+func (f *fleet) ways(fits func(*trunk) bool) ([]*pacing.Way, map[*pacing.Way]*trunk) {
+	var ways []*pacing.Way
+	of := map[*pacing.Way]*trunk{}
+	for _, n := range f.nodes {
+		n.state.Up = n.sw.Health().Up
+		for _, t := range n.trunks {
+			if fits(t) {
+				ways, of[t.way] = append(ways, t.way), t
+			}
+		}
+	}
+	return ways, of
+}
+
 // free is how many calls may be started now over all healthy exchanges.
 func (f *fleet) free() int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	total := 0
-	for _, n := range f.nodes {
-		if !n.sw.Health().Up {
-			continue
-		}
-		for _, t := range n.trunks {
-			// What the trunk's CPS lets start now: more would be claimed in vain.
-			lines := t.cps.Take(time.Now(), max(0, t.cfg.Lines-t.busy))
-			t.cps.Return(lines)
-			total += lines
-		}
-	}
-	return total
+	ways, _ := f.ways(func(*trunk) bool { return true })
+	return pacing.Room(time.Now(), ways)
 }
 
 // take finds a line for a number: on a healthy exchange, over a trunk of the
 // right sort (a lab extension only over a lab trunk and the other way round),
-// the one with most free lines.
-func (f *fleet) take(n phone.Number, want string) *line {
+// by the rules of pacing.Take. Without a line it says why.
+func (f *fleet) take(n phone.Number, want string) (*line, string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	var fit []*line
-	for _, nd := range f.nodes {
-		if !nd.sw.Health().Up {
-			continue
-		}
-		for _, t := range nd.trunks {
-			if t.cfg.Lab == n.IsLab() && t.busy < t.cfg.Lines && (want == "" || want == t.cfg.Name) {
-				fit = append(fit, &line{node: nd, trunk: t})
-			}
-		}
+	ways, of := f.ways(func(t *trunk) bool { return t.cfg.Lab == n.IsLab() && (want == "" || want == t.cfg.Name) })
+	w := pacing.Take(time.Now(), ways)
+	if w == nil {
+		return nil, why(time.Now(), ways)
 	}
-	sort.SliceStable(fit, func(i, j int) bool {
-		return fit[i].trunk.cfg.Lines-fit[i].trunk.busy > fit[j].trunk.cfg.Lines-fit[j].trunk.busy
-	})
-	for _, l := range fit {
-		if l.trunk.cps.Take(time.Now(), 1) == 1 {
-			l.trunk.busy++
-			return l
-		}
-	}
-	return nil
+	return &line{node: of[w].node, trunk: of[w]}, ""
 }
 
 // serves reports a trunk of the right sort, busy or not.
@@ -195,13 +190,34 @@ func (f *fleet) serves(n phone.Number) bool {
 	return false
 }
 
-func (f *fleet) release(l *line) {
+// release gives a line back that was never dialled on.
+func (f *fleet) release(l *line) { f.ended(l, pacing.SaysNothing) }
+
+// ended gives a line back and says how the set-up on it went.
+func (f *fleet) ended(l *line, r pacing.Result) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if !l.released {
 		l.released = true
-		l.trunk.busy--
+		l.trunk.way.Release(time.Now(), r)
 	}
+}
+
+// result is what an outcome says of the way that the call took.
+func result(o campaign.Outcome) pacing.Result {
+	switch {
+	case o.Answered() || !o.RingingAt.IsZero():
+		return pacing.GotThrough
+	case o.NeverSent != "":
+		return pacing.WayFailed
+	}
+	switch o.Disposition {
+	case campaign.Congestion, campaign.Failed:
+		return pacing.WayFailed
+	case campaign.Busy, campaign.NoAnswer, campaign.Rejected, campaign.InvalidNumber, campaign.Unreachable:
+		return pacing.GotThrough
+	}
+	return pacing.SaysNothing
 }
 
 // target turns a transfer of a script into a target on the line's exchange:

@@ -67,6 +67,7 @@ var (
 	descUp      = prometheus.NewDesc("ringmaster_pbx_up", "1 while commands and events of the exchange both work.", []string{"pbx"}, nil)
 	descLag     = prometheus.NewDesc("ringmaster_pbx_event_lag", "Unread events over all legs.", []string{"pbx"}, nil)
 	descDropped = prometheus.NewDesc("ringmaster_media_frames_dropped_total", "Audio frames dropped by us.", []string{"pbx"}, nil)
+	descLines   = prometheus.NewDesc("ringmaster_trunk_lines", "Lines of a trunk by state; shut: no new call takes any of them (drained, resting, exchange away).", []string{"pbx", "trunk", "state"}, nil)
 	descOutbox  = prometheus.NewDesc("ringmaster_outbox_messages", "Messages by state.", []string{"state"}, nil)
 	descSched   = prometheus.NewDesc("ringmaster_attempts_total", "Attempts by what the scheduler did with them.", []string{"step"}, nil)
 	descStore   = prometheus.NewDesc("ringmaster_store_errors_total", "Database errors seen by the scheduler.", nil, nil)
@@ -77,7 +78,7 @@ var (
 
 // Describe implements prometheus.Collector.
 func (m *metrics) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{descLive, descUp, descLag, descDropped, descOutbox, descSched, descStore, descOrphans, descPrompts} {
+	for _, d := range []*prometheus.Desc{descLive, descUp, descLag, descDropped, descLines, descOutbox, descSched, descStore, descOrphans, descPrompts} {
 		ch <- d
 	}
 	ch <- descVoices
@@ -105,6 +106,17 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 		gauge(descUp, up, name)
 		gauge(descLag, float64(h.Lag), name)
 		count(descDropped, h.Dropped, name)
+	}
+	for _, e := range m.app.fleet.exchanges(time.Now()) {
+		for _, t := range e.Trunks {
+			free, shut := t.Lines-t.Busy, 0
+			if t.Shut != "" {
+				free, shut = 0, free
+			}
+			gauge(descLines, float64(t.Busy), e.Name, t.Name, "busy")
+			gauge(descLines, float64(free), e.Name, t.Name, "free")
+			gauge(descLines, float64(shut), e.Name, t.Name, "shut")
+		}
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
