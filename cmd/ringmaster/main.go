@@ -29,7 +29,7 @@ func main() {
 	root.AddCommand(benchCommand())
 	root.AddCommand(dialplanCommand())
 	root.AddCommand(ledgerCommand())
-	root.AddCommand(vaultCommand(), recordingCommand())
+	root.AddCommand(vaultCommand(), recordingCommand(), voicesCommand())
 	if err := root.ExecuteContext(ctx); err != nil && !errors.Is(err, context.Canceled) {
 		fmt.Fprintln(os.Stderr, "ringmaster:", err)
 		os.Exit(1)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -21,6 +22,7 @@ import (
 type chatOptions struct {
 	which, segment, language, name string
 	vars                           map[string]string
+	config                         string // whose catalogue of voices speaks
 }
 
 func (o chatOptions) customer() dialogue.Customer {
@@ -51,6 +53,7 @@ func scriptChatCommand() *cobra.Command {
 		},
 	}
 	customerFlags(cmd, &o)
+	cmd.Flags().StringVar(&o.config, "config", "", "a configuration: show which voice of its catalogue speaks, and why")
 	return cmd
 }
 
@@ -98,13 +101,19 @@ func scriptChat(ctx context.Context, in io.Reader, out io.Writer, file string, o
 	if err != nil {
 		return err
 	}
+	catalogue, err := catalogueOf(o.config)
+	if err != nil {
+		return err
+	}
+	s = s.Cast(catalogue)
 	u, done, err := ears(ctx, o.which, s)
 	if err != nil {
 		return err
 	}
 	defer done()
 	stage, moves := rehearse.Open(s, u, c, time.Now())
-	showMoves(out, moves)
+	show := speakers{script: s, out: out}
+	show.moves(stage.State, moves)
 	lines := bufio.NewScanner(in)
 	for !stage.Over() {
 		fmt.Fprint(out, "> ")
@@ -139,7 +148,7 @@ func scriptChat(ctx context.Context, in io.Reader, out io.Writer, file string, o
 			}
 			showAnswer(out, a)
 		}
-		showMoves(out, moves)
+		show.moves(stage.State, moves)
 		showState(out, stage.State)
 	}
 	switch {
@@ -155,13 +164,25 @@ func scriptChat(ctx context.Context, in io.Reader, out io.Writer, file string, o
 	return nil
 }
 
-func showMoves(out io.Writer, moves []dialogue.Move) {
+// speakers shows what is said, and by whom where that changes.
+type speakers struct {
+	script *dialogue.Script
+	out    io.Writer
+	last   string
+}
+
+func (s *speakers) moves(st dialogue.State, moves []dialogue.Move) {
+	out := s.out
 	for _, m := range moves {
 		if len(m.Lines) == 0 && len(m.Actions) == 0 && m.End == nil {
 			continue
 		}
 		fmt.Fprintf(out, "  [%s] %s\n", m.Node, m.Reason)
 		for _, l := range m.Lines {
+			if v := s.script.VoiceOf(st, l); v.Voice != s.last {
+				s.last = v.Voice
+				fmt.Fprintf(out, "  voice %s: %s\n", cmp.Or(v.Voice, "of the provider"), v.Reason)
+			}
 			fmt.Fprintf(out, "us: %s\n", l.Text)
 		}
 		for _, a := range m.Actions {

@@ -11,26 +11,32 @@ import (
 	"ringmaster/adapter/nlu/keyword"
 	"ringmaster/internal/dialogue"
 	"ringmaster/internal/dialogue/check"
+	"ringmaster/internal/speech/voices"
 )
 
 // errRefused ends `script check` with status 1.
 var errRefused = errors.New("refused")
 
 func scriptCheckCommand() *cobra.Command {
-	asJSON := false
+	asJSON, file := false, ""
 	cmd := &cobra.Command{
 		Use: "check PATH...", Short: "prove scripts on every path, or show the conversation that goes wrong", Args: cobra.MinimumNArgs(1),
 		Long: "Files, or folders of which every script is checked with the lexicons and parts beside it. Each finding has its place, what to do,\n" +
 			"and a counter-example: the shortest conversation at whose end it happens. docs/script-check.md says what is proven.",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return scriptCheck(cmd.OutOrStdout(), cmd.ErrOrStderr(), args, asJSON)
+			catalogue, err := catalogueOf(file)
+			if err != nil {
+				return err
+			}
+			return scriptCheck(cmd.OutOrStdout(), cmd.ErrOrStderr(), args, catalogue, asJSON)
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print the reports as one JSON array")
+	cmd.Flags().StringVar(&file, "config", "", "a configuration: the voices that scripts ask for must be in its catalogue")
 	return cmd
 }
 
-func scriptCheck(out, progress io.Writer, paths []string, asJSON bool) error {
+func scriptCheck(out, progress io.Writer, paths []string, catalogue *voices.Catalogue, asJSON bool) error {
 	files, lib, err := scriptFiles(paths)
 	var reports []check.Report
 	var ps dialogue.Problems
@@ -46,7 +52,7 @@ func scriptCheck(out, progress io.Writer, paths []string, asJSON bool) error {
 			reports = append(reports, check.Report{File: file, Findings: check.FromProblems(file, err)})
 			continue
 		}
-		reports = append(reports, check.Source(lib, file, src, check.Options{Understander: u}))
+		reports = append(reports, check.Source(lib, file, src, check.Options{Understander: u, Voices: catalogue}))
 		if n := i + 1; n%25 == 0 && n < len(files) {
 			fmt.Fprintf(progress, "%d of %d scripts checked\n", n, len(files))
 		}

@@ -19,7 +19,7 @@ const zoo = "../../internal/dialogue/check/testdata/zoo"
 // found.
 func TestScriptCheck(t *testing.T) {
 	var out, progress bytes.Buffer
-	err := scriptCheck(&out, &progress, []string{zoo}, false)
+	err := scriptCheck(&out, &progress, []string{zoo}, nil, false)
 	if !errors.Is(err, errRefused) || !strings.Contains(err.Error(), "76 of 77 files") {
 		t.Errorf("%v", err)
 	}
@@ -31,7 +31,7 @@ func TestScriptCheck(t *testing.T) {
 	if !strings.Contains(progress.String(), "50 of 77 scripts checked") {
 		t.Errorf("progress: %q", progress.String())
 	}
-	if err := scriptCheck(&out, &progress, []string{filepath.Join(zoo, "good.yaml")}, false); err != nil {
+	if err := scriptCheck(&out, &progress, []string{filepath.Join(zoo, "good.yaml")}, nil, false); err != nil {
 		t.Error(err)
 	}
 }
@@ -46,10 +46,10 @@ func TestScriptCheckOtherInput(t *testing.T) {
 		return path
 	}
 	var out bytes.Buffer
-	if err := scriptCheck(&out, &out, []string{filepath.Join(dir, "none.yaml")}, false); !errors.Is(err, os.ErrNotExist) {
+	if err := scriptCheck(&out, &out, []string{filepath.Join(dir, "none.yaml")}, nil, false); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("%v", err)
 	}
-	if err := scriptCheck(&out, &out, []string{dir}, false); err == nil || !strings.Contains(err.Error(), "no script found") {
+	if err := scriptCheck(&out, &out, []string{dir}, nil, false); err == nil || !strings.Contains(err.Error(), "no script found") {
 		t.Errorf("%v", err)
 	}
 	broken := write("broken.yaml", "format: ringmaster/1\nid: [\n")
@@ -61,7 +61,7 @@ func TestScriptCheckOtherInput(t *testing.T) {
 	i, j := bytes.Index(good, []byte("disclosure:")), bytes.Index(good, []byte("start:"))
 	silent := write("silent.yaml", strings.Replace(string(good[:i])+string(good[j:]), "industry: zoo", "industry: none", 1))
 	out.Reset()
-	err = scriptCheck(&out, &bytes.Buffer{}, []string{broken, large, silent}, true)
+	err = scriptCheck(&out, &bytes.Buffer{}, []string{broken, large, silent}, nil, true)
 	var reports []check.Report
 	if e := json.Unmarshal(out.Bytes(), &reports); e != nil || !errors.Is(err, errRefused) || len(reports) != 3 {
 		t.Fatalf("%v %v\n%s", err, e, out.String())
@@ -76,7 +76,7 @@ func TestScriptCheckOtherInput(t *testing.T) {
 	}
 	out.Reset()
 	write("lexicon.yaml", "format: ringmaster-lexicon/1\n")
-	if err := scriptCheck(&out, &out, []string{filepath.Join(zoo, "good.yaml"), dir}, false); !errors.Is(err, errRefused) || !strings.Contains(out.String(), "lexicon.yaml:1:1: syntax") {
+	if err := scriptCheck(&out, &out, []string{filepath.Join(zoo, "good.yaml"), dir}, nil, false); !errors.Is(err, errRefused) || !strings.Contains(out.String(), "lexicon.yaml:1:1: syntax") {
 		t.Errorf("a lexicon that cannot be read: %v\n%s", err, out.String())
 	}
 }
