@@ -3,6 +3,7 @@ package dialogue
 import (
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"ringmaster/internal/nlu"
@@ -13,13 +14,7 @@ import (
 // nodes that nobody reaches, circles that never listen, lines that could
 // lack a value or a language.
 func (c *compiler) check() {
-	ok := true
-	for _, r := range c.refs {
-		if c.s.nodes[r.node] == nil {
-			c.add(r.at, didYouMean(r.node, c.ownNodes()), "there is no node %q", clip(r.node, 40))
-			ok = false
-		}
-	}
+	ok := c.checkRefs()
 	for _, s := range c.says {
 		c.checkSay(s)
 	}
@@ -28,6 +23,31 @@ func (c *compiler) check() {
 		c.checkReached()
 		c.checkCircles()
 	}
+}
+
+// missing names what the variants need and may lack.
+func missing(variants []*template) string {
+	var names []string
+	for _, t := range variants {
+		for _, name := range t.unsure {
+			if !slices.Contains(names, name) {
+				names = append(names, name)
+			}
+		}
+	}
+	return strings.Join(names, ", ")
+}
+
+// checkRefs finds names of nodes that are not there.
+func (c *compiler) checkRefs() (ok bool) {
+	ok = true
+	for _, r := range c.refs {
+		if c.s.nodes[r.node] == nil {
+			c.add(r.at, didYouMean(r.node, c.ownNodes()), "there is no node %q", clip(r.node, 40))
+			ok = false
+		}
+	}
+	return ok
 }
 
 func (c *compiler) ownNodes() []string {
@@ -46,7 +66,7 @@ func (c *compiler) checkSay(s *say) {
 	for _, lang := range languages() {
 		variants := s.langs[speech.Language(lang)]
 		if len(variants) > 0 && !slices.ContainsFunc(variants, func(t *template) bool { return t.sure }) {
-			c.add(at, "make it required, give it a default, write {{name ?? other words}}, or add a variant without it", "every variant of %q (%s) needs a value that may be missing", s.id, lang)
+			c.add(at, "make it required, give it a default, write {{name ?? other words}}, or add a variant without it", "every variant of %q (%s) needs a value that may be missing: %s", s.id, lang, missing(variants))
 		}
 	}
 	if s.notice {

@@ -286,6 +286,9 @@ func (c *compiler) keywords(v *val) []string {
 		if strings.TrimSpace(t.text) == "" {
 			c.add(t, "", "an empty keyword matches everything")
 		}
+		if !strings.HasPrefix(t.text, "re:") && strings.ContainsAny(t.text, "，、；【】") {
+			c.add(t, "separate keywords by half-width commas and spaces: [改时间, 改天]", "the keyword %q holds a sign that nobody says", clip(t.text, 30))
+		}
 		out = append(out, t.text)
 	}
 	return out

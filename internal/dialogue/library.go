@@ -119,9 +119,12 @@ func (l *Library) Compile(file string, src []byte) (*Script, error) {
 	if len(p.list) == 0 {
 		c.script(root)
 	}
-	if len(p.list) == 0 {
+	switch {
+	case len(p.list) == 0:
 		c.check()
 		c.finishRestrictions()
+	case len(c.s.nodes) > 0: // told with the rest, so that one correction is enough
+		c.checkRefs()
 	}
 	if err := p.err(); err != nil {
 		return nil, err

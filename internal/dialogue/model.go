@@ -35,6 +35,7 @@ type Model struct {
 	Unlocks   map[string]string // what -> condition
 	Variables []Variable
 	Values    map[string][]string // of enum variables and enum slots
+	Spoken    map[string]string   // enum slots: one thing that a customer may say for them
 	Slots     []string            // declared, the engine's included
 	Lexicon   *Lexicon            // nil = none; shared, not to be changed
 }
@@ -192,7 +193,7 @@ type AdviceModel struct {
 
 // Model lays the script open.
 func (s *Script) Model() Model {
-	m := Model{Info: s.Info(), Start: s.start, Disclosure: s.sayModel(s.disclosure), Variables: s.Info().Variables, Values: map[string][]string{},
+	m := Model{Info: s.Info(), Start: s.start, Disclosure: s.sayModel(s.disclosure), Variables: s.Info().Variables, Values: map[string][]string{}, Spoken: map[string]string{},
 		Ceilings: maps.Clone(s.ceilings), Otherwise: s.ceiling, Tier: s.tier, Unlocks: map[string]string{}, Slots: sortedKeys(s.slots), Lexicon: s.lexicon,
 		Limits: LimitsModel{Turns: s.limits.turns, Objections: s.limits.objections, Visits: s.limits.visits, NoMatch: s.limits.noMatch, Silence: s.limits.silence,
 			Duration: s.limits.duration, SilenceAfter: s.limits.silenceAfter, MaxSpeech: s.limits.maxSpeech, Confidence: s.minConf}}
@@ -255,6 +256,9 @@ func (s *Script) modelRestrictions(m *Model) {
 	for k, d := range s.slots {
 		if len(d.spec.Values) > 0 {
 			m.Values[k] = sortedKeys(d.spec.Values)
+			if forms := d.spec.Values[m.Values[k][0]]; len(forms) > 0 {
+				m.Spoken[k] = forms[0]
+			}
 		}
 	}
 }

@@ -18,7 +18,8 @@ type template struct {
 	// dated: a placeholder depends on today.
 	dated bool
 	// sure: every placeholder is always known (required, default or ??).
-	sure bool
+	sure   bool
+	unsure []string // those that may not be
 	variant
 	banned bool // its constant text holds a phrase that is never said
 }
@@ -138,11 +139,19 @@ func (c *compiler) parseTemplate(v *val, id string) *template {
 			case p.offer && !p.hasElse:
 				t.offers = append(t.offers, p.name)
 			default:
-				t.sure = t.sure && (p.hasElse || d != nil && (d.required || d.def != ""))
+				if !p.hasElse && (d == nil || !d.required && d.def == "") {
+					t.sure, t.unsure = false, append(t.unsure, p.name)
+				}
 			}
 			t.dated = t.dated || relative(p.format)
 		}
 		s = s[i+j+2:]
+	}
+	for _, p := range t.parts {
+		if i := strings.IndexAny(p.text, "{}｛｝"); i >= 0 {
+			c.add(v, "write {{name}}, with two half-width brackets on either side", "%q holds a bracket, which would be read aloud", clip(p.text[i:], 30))
+			break
+		}
 	}
 	if strings.TrimSpace(v.text) == "" {
 		c.add(v, "write what is to be said", "an empty line")

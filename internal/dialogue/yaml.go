@@ -73,7 +73,7 @@ func readYAML(p *problems, src []byte) *val {
 	file, err := parseYAML(src)
 	if err != nil {
 		at, text := yamlError(err)
-		p.add(at, "", "%s", text)
+		p.add(at, yamlHint(src, at.line, text), "%s", text)
 		return nil
 	}
 	docs := 0

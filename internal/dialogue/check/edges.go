@@ -305,12 +305,22 @@ func (b *builder) words(r *dialogue.ReplyModel, intent nlu.Intent) string {
 		return w
 	}
 	if r.Slot != "" && intent == "" {
-		if v := b.script.Values[r.Slot]; len(v) > 0 {
-			return "（" + r.Slot + "：" + v[0] + "）"
+		if said := b.script.Spoken[r.Slot]; said != "" {
+			return said
 		}
 		return "（说了" + r.Slot + "）"
 	}
 	return b.samples[intent]
+}
+
+// line is what a line of the engine, or the script's own instead of it, says.
+func (b *builder) line(name string) string {
+	for i := range b.script.Lines {
+		if l := &b.script.Lines[i]; l.ID == "line."+name {
+			return b.utter(l, "lines", !b.written.Lines[name]).words(b.m)
+		}
+	}
+	return "（" + name + "）"
 }
 
 func sample(keywords, examples []string) string {

@@ -136,7 +136,7 @@ func (c *checker) retryLoop(node, what string) []Step {
 		}
 	}
 	if !said {
-		again = append(again, Step{Who: "us", Text: "（line." + asks + "）", Node: n.id})
+		again = append(again, Step{Who: "us", Text: c.b.line(asks), Node: n.id})
 	}
 	return c.round(s, again...)
 }

@@ -157,7 +157,7 @@ func headOf(s string) string {
 // is a machine that speaks. Any of the words will do.
 func noticeWords(lang string) (recorded, machine []string) {
 	recorded = []string{"录音", "錄音", "recorded", "recording", "record"}
-	machine = []string{"人工智能", "智能语音", "智能助手", "智能客服", "机器人", "語音助手", "语音助手", "语音机器", "智能外呼", "自动语音", "虚拟助手", "智能", " ai", "a.i.", "artificial intelligence", "automated", "virtual assistant", "robot", "machine"}
+	machine = []string{"人工智能", "智能语音", "智能助手", "智能客服", "机器人", "語音助手", "语音助手", "语音机器", "智能外呼", "自动语音", "虚拟助手", "智能", "ai助", "ai客", "ai语", "ai机", "ai外呼", "ai坐席", "ai顾问", "ai专员", "ai电话", "是ai", "的ai", " ai", "a.i.", "artificial intelligence", "automated", "virtual assistant", "robot", "machine"}
 	if lang == "ug" {
 		recorded = append(recorded, "ئۈن", "خاتىر")
 		machine = append(machine, "سۈنئىي", "ئەقلىي", "ماشىنا", "ئاپتوماتىك")
