@@ -62,6 +62,7 @@ var allowed = map[string]string{
 	"adapter/asterisk":               "adapter/asterisk/ari adapter/media internal/audio internal/mailbox internal/pbx internal/phone",
 	"adapter/asterisk/ari":           "internal/pbx",
 	"adapter/asterisk/ari/aritest":   "",
+	"adapter/freeswitch":             "adapter/freeswitch/esl adapter/media internal/audio internal/mailbox internal/pbx internal/phone",
 	"adapter/freeswitch/esl":         "internal/mailbox internal/pbx",
 	"adapter/freeswitch/esl/esltest": "",
 	"adapter/media":                  "internal/audio internal/pbx",
