@@ -72,10 +72,7 @@ func NewSynthesizer(c Config) (*Synthesizer, error) {
 		c.MaxAudio = 5 * time.Minute
 	}
 	if c.Client == nil {
-		c.Client = &http.Client{
-			Transport:     &http.Transport{Proxy: http.ProxyFromEnvironment, DisableKeepAlives: true},
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		}
+		c.Client = newClient()
 	}
 	return &Synthesizer{cfg: c}, nil
 }
