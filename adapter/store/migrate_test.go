@@ -123,7 +123,7 @@ func TestSchemasAreTheSame(t *testing.T) {
 		numberRow{}, personRow{}, scriptRow{}, scriptVersionRow{}, taskRow{}, contactRow{}, dncRow{}, controllerRow{}, attemptRow{}, legRow{}, eventRow{},
 		cdrRow{}, turnRow{}, disclosureRow{}, recordingRow{}, ticketRow{}, budgetRow{}, budgetEntryRow{}, outboxRow{}, idempotencyRow{}, apiKeyRow{},
 		taskDayRow{}, callerUseRow{}, permitRow{}, blockRow{}, headRow{}, personKeyRow{},
-		vaultRow{}, keyRingRow{}, releaseRow{},
+		vaultRow{}, keyRingRow{}, releaseRow{}, inboundRow{},
 	}
 	for _, row := range rows {
 		parsed, err := schema.Parse(row, &sync.Map{}, schema.NamingStrategy{})

@@ -134,6 +134,22 @@ type attemptRow struct {
 	Permit        []byte
 	Reason        string
 	Outcome       *string
+	Direction     string
+}
+
+// Directions of attempts.
+const (
+	outward = "out"
+	inward  = "in"
+)
+
+// inboundRow is what a call that came in has beside its attempt.
+type inboundRow struct {
+	TenantID  string `gorm:"primaryKey"`
+	AttemptID binID  `gorm:"primaryKey"`
+	Leg       string
+	Known     string
+	CreatedAt instant `gorm:"autoCreateTime:false"`
 }
 
 type legRow struct {
@@ -183,6 +199,7 @@ type cdrRow struct {
 	AMD           string `gorm:"column:amd"`
 	Grade         string
 	Disclosed     bool
+	Direction     string
 }
 
 type turnRow struct {
@@ -364,6 +381,7 @@ func (dncRow) TableName() string           { return "dnc" }
 func (controllerRow) TableName() string    { return "controller" }
 func (attemptRow) TableName() string       { return "attempt" }
 func (legRow) TableName() string           { return "leg" }
+func (inboundRow) TableName() string       { return "inbound" }
 func (eventRow) TableName() string         { return "call_event" }
 func (cdrRow) TableName() string           { return "cdr" }
 func (turnRow) TableName() string          { return "turn" }
