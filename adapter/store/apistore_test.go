@@ -34,7 +34,7 @@ func TestAPIStore(t *testing.T) {
 			}{
 				{"keys", keysOfAPI}, {"audit", auditPages}, {"consents", consentsKept}, {"caller IDs", callerIDsKept}, {"stop", stopPressed}, {"drains", drained},
 				{"do-not-call list", listKept}, {"list over pages", listPaged}, {"facts of many", factsOfMany}, {"erased", personErased},
-				{"erased while claimed", erasedWhileClaimed},
+				{"erased while claimed", erasedWhileClaimed}, {"calls that came in", inboundKept},
 			} {
 				t.Run(part.name, func(t *testing.T) { part.run(&apiBed{T: t, s: s, now: time.Now().UTC().Truncate(time.Microsecond)}) })
 			}

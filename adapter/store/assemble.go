@@ -92,7 +92,7 @@ func (s *Store) assemble(r attemptRow, c around) (campaign.Attempt, error) {
 	a := campaign.Attempt{
 		ID: uuid.UUID(r.ID), Tenant: r.TenantID, Try: r.Try, State: campaign.AttemptState(r.State),
 		Fence:    campaign.Fence{Attempt: uuid.UUID(r.ID), Owner: r.Owner, Epoch: r.Epoch},
-		PlacedAt: r.PlacedAt.Time(), DueAt: r.DueAt.Time(), BornAt: r.BornAt.Time(),
+		PlacedAt: r.PlacedAt.Time(), DueAt: r.DueAt.Time(), BornAt: r.BornAt.Time(), Inbound: r.Direction == inward,
 	}
 	task, ok := c.tasks[key{r.TenantID, r.TaskID}]
 	contact, ok2 := c.contacts[key{r.TenantID, r.ContactID}]

@@ -307,7 +307,7 @@ func (s *Store) bear(tx *gorm.DB, contacts []contactRow, tasks map[key]taskRow, 
 		}
 		rows = append(rows, attemptRow{
 			TenantID: c.TenantID, ID: id, TaskID: c.TaskID, ContactID: c.ID, PersonID: c.PersonID, Try: c.Tries + 1,
-			State: string(campaign.AttemptClaimed), Live: &one, Owner: f.Owner, Epoch: f.Epoch, DueAt: c.DueAt, BornAt: at(now),
+			State: string(campaign.AttemptClaimed), Live: &one, Owner: f.Owner, Epoch: f.Epoch, DueAt: c.DueAt, BornAt: at(now), Direction: outward,
 		})
 	}
 	ctx := newAround()

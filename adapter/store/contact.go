@@ -225,7 +225,7 @@ func (s *Store) Attempt(ctx context.Context, tenant string, id uuid.UUID) (api.A
 func (s *Store) view(ctx context.Context, r attemptRow) (api.AttemptView, error) {
 	v := api.AttemptView{
 		ID: uuid.UUID(r.ID), Contact: uuid.UUID(r.ContactID), Try: r.Try, State: campaign.AttemptState(r.State), PBX: r.PBX,
-		Version: r.ScriptVersion, Reason: r.Reason, BornAt: r.BornAt.Time(),
+		Version: r.ScriptVersion, Reason: r.Reason, BornAt: r.BornAt.Time(), Inbound: r.Direction == inward,
 	}
 	db := s.read(ctx)
 	var n numberRow

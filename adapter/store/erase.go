@@ -82,7 +82,7 @@ func (s *Store) ErasePerson(ctx context.Context, tenant string, person uuid.UUID
 			return err
 		}
 		for _, a := range attempts {
-			if a.Live != nil {
+			if a.Live != nil || a.State == string(campaign.AttemptPlaced) { // a call that came in has no Live
 				return fmt.Errorf("%w: a call is under way", api.ErrConflict)
 			}
 		}

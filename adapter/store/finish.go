@@ -66,7 +66,7 @@ func (s *Store) Finish(ctx context.Context, f campaign.Fence, o campaign.Outcome
 		if err := record(tx, a, t, o); err != nil {
 			return err
 		}
-		if err := next(tx, c, o); err != nil {
+		if err := follow(tx, a, c, o); err != nil {
 			return err
 		}
 		if err := s.optOut(tx, a, o); err != nil {
@@ -103,7 +103,7 @@ func next(tx *gorm.DB, c contactRow, o campaign.Outcome) error {
 
 // optOut bans the number that was rung and the person.
 func (s *Store) optOut(tx *gorm.DB, a attemptRow, o campaign.Outcome) error {
-	if o.OptOut == nil {
+	if o.OptOut == nil || a.NumberID == (binID{}) { // a withheld number is nobody's
 		return nil
 	}
 	e := dncRow{
@@ -175,7 +175,7 @@ func cdrOf(a attemptRow, t taskRow, o campaign.Outcome, end time.Time) *cdrRow {
 		PlacedAt: a.PlacedAt, StartedAt: at(o.StartedAt), RingingAt: at(o.RingingAt), AnsweredAt: at(o.AnsweredAt), EndedAt: at(end),
 		TalkMS: talk, Disposition: clip(string(o.Disposition), 32), Reason: clip(o.Reason, 255), SIP: small(o.SIP), Q850: small(o.Q850),
 		ReasonQ850: small(o.ReasonQ850), EndedBy: clip(o.By, 16), Raw: clip(o.Raw, 255), AMD: clip(o.AMD, 16), Grade: clip(o.Grade, 8),
-		Disclosed: o.Disclosure != nil && o.Disclosure.Complete,
+		Disclosed: o.Disclosure != nil && o.Disclosure.Complete, Direction: a.Direction,
 	}
 }
 

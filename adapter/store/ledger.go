@@ -145,7 +145,7 @@ func exportAttempts(tx *gorm.DB, tenant string, out *ledger.Writer) error {
 		}
 		if err := tx.Raw("SELECT a.id, a.state, a.placed_at, a.permit, (p.id IS NOT NULL AND p.block_seq IS NULL) AS unsealed FROM attempt a "+
 			"LEFT JOIN permit p ON p.tenant_id = a.tenant_id AND p.id = a.id AND p.kind = ? "+
-			"WHERE a.tenant_id = ? AND a.id > ? AND a.state IN ? AND (a.placed_at >= ? OR a.permit IS NOT NULL) ORDER BY a.id LIMIT ?",
+			"WHERE a.tenant_id = ? AND a.direction <> 'in' AND a.id > ? AND a.state IN ? AND (a.placed_at >= ? OR a.permit IS NOT NULL) ORDER BY a.id LIMIT ?",
 			string(ledger.KindPermit), tenant, after[:], []string{string(campaign.AttemptPlaced), string(campaign.AttemptFinished)}, since, exportPage).
 			Scan(&rows).Error; err != nil {
 			return err

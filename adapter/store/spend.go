@@ -205,6 +205,9 @@ func (s *Store) refund(tx *gorm.DB, a attemptRow, why string) error {
 
 // account notes in the budget what the call was: whether a person answered, and whether there was a conversation.
 func account(tx *gorm.DB, a attemptRow, o campaign.Outcome) error {
+	if a.Direction == inward { // it cost no budget, and no caller of ours let anybody wait
+		return nil
+	}
 	end := ended(o)
 	set := map[string]any{"ended_at": at(end), "answered": o.ByPerson()}
 	if o.Talked() {

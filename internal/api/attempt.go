@@ -17,6 +17,7 @@ type attemptView struct {
 	Try           int                   `json:"try"`
 	State         campaign.AttemptState `json:"state"`
 	Number        string                `json:"number"`
+	Direction     string                `json:"direction"` // out, or in: they called us
 	PBX           string                `json:"pbx,omitempty"`
 	ScriptVersion string                `json:"script_version,omitempty"`
 	Disposition   campaign.Disposition  `json:"disposition,omitempty"`
@@ -65,7 +66,10 @@ func viewRecording(r campaign.Recording) recordingView {
 }
 
 func viewAttempt(a AttemptView, turns bool) attemptView {
-	v := attemptView{AttemptID: a.ID, TaskID: a.Contact, Try: a.Try, State: a.State, Number: a.Masked, PBX: a.PBX, ScriptVersion: a.Version, Reason: a.Reason}
+	v := attemptView{AttemptID: a.ID, TaskID: a.Contact, Try: a.Try, State: a.State, Number: a.Masked, PBX: a.PBX, ScriptVersion: a.Version, Reason: a.Reason, Direction: "out"}
+	if a.Inbound {
+		v.Direction = "in"
+	}
 	o := a.Outcome
 	if o == nil {
 		return v

@@ -146,6 +146,8 @@ type Attempt struct {
 	BornAt   time.Time
 	// Zone is the zone that calling hours are judged in; empty = unknown.
 	Zone string
+	// Inbound: they called us. No rule was asked and no try is used.
+	Inbound bool
 }
 
 // Placement is what Place writes before the exchange hears of the call.

@@ -143,7 +143,7 @@ func (s *Scheduler) unplaced(ctx context.Context, a campaign.Attempt, err error)
 }
 
 func (s *Scheduler) finish(ctx context.Context, a campaign.Attempt, o campaign.Outcome) {
-	if o.NeverSent != "" {
+	if o.NeverSent != "" && !a.Inbound {
 		at := s.later(a)
 		if o.NextTry.After(at) { // what was refused is not asked for over and over
 			at = o.NextTry
@@ -152,7 +152,13 @@ func (s *Scheduler) finish(ctx context.Context, a campaign.Attempt, o campaign.O
 		return
 	}
 	s.forget(a)
-	if o.NextTry.IsZero() {
+	switch {
+	case a.Inbound: // nobody was dialled: only what was asked for leads to another call
+		o.NextTry = time.Time{}
+		if a.Try > 0 && o.OptOut == nil {
+			o.NextTry = o.CallbackAt
+		}
+	case o.NextTry.IsZero():
 		o.NextTry = a.Task.Retry.Next(o.Disposition, a.Try, o.EndedAt)
 	}
 	msgs := s.messages(a, o)

@@ -75,6 +75,8 @@ type Scheduler struct {
 	put   map[uuid.UUID]putOff // by contact
 	calls sync.WaitGroup
 	stats Stats
+	// taking is the context of calls that come in; nil while none is taken.
+	taking context.Context //nolint:containedctx // of the whole Run, handed over by it
 }
 
 // Stats count what a scheduler did since its start.
@@ -178,7 +180,9 @@ func (s *Scheduler) Run(ctx, callCtx context.Context) error {
 	var beating, rescuing sync.WaitGroup
 	beating.Go(func() { s.heartbeat(beat, fenced) })
 	rescuing.Go(func() { s.rescuer(ctx, callCtx) })
+	s.open(callCtx)
 	err := s.loop(ctx, callCtx, fenced)
+	s.shut()
 	if err != nil {
 		endCalls()
 	}
