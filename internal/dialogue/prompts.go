@@ -24,8 +24,7 @@ func (s *Script) PromptsAt(c Customer, day time.Time) []Line {
 	type key struct{ text, voice, lang string }
 	seen := map[key]bool{}
 	var out []Line
-	for _, id := range slices.Sorted(maps.Keys(s.index)) {
-		ix := s.index[id]
+	for _, ix := range s.indexes() {
 		if !s.mayHear(ix, st.Language, zero) || ix.t.dated && day.IsZero() {
 			continue
 		}
@@ -38,6 +37,28 @@ func (s *Script) PromptsAt(c Customer, day time.Time) []Line {
 		if !seen[k] {
 			seen[k] = true
 			out = append(out, l)
+		}
+	}
+	return out
+}
+
+// indexes are all lines in a stable order: those of the script, and the engine's
+// own that the script words otherwise, because before the notice has been heard
+// the engine's are said.
+func (s *Script) indexes() []*indexed {
+	var out []*indexed
+	for _, id := range slices.Sorted(maps.Keys(s.index)) {
+		out = append(out, s.index[id])
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.fixed)) {
+		sy := s.fixed[name]
+		if s.lines[name] == sy {
+			continue
+		}
+		for _, lang := range slices.Sorted(maps.Keys(sy.langs)) {
+			for _, t := range sy.langs[lang] {
+				out = append(out, &indexed{say: sy, lang: lang, t: t})
+			}
 		}
 	}
 	return out
