@@ -14,8 +14,9 @@ type Kind string
 // Kinds of input. Every one of them is logged, so that the call can be
 // replayed to the same decisions.
 const (
-	InStart           Kind = "start"            // begin: originate
+	InStart           Kind = "start"            // begin: originate, or (Class inbound) answer
 	InOriginateFailed Kind = "originate_failed" // Class, Text
+	InAnswerFailed    Kind = "answer_failed"    // Text: a call that came in could not be taken
 	InRinging         Kind = "ringing"
 	InAnswered        Kind = "answered"
 	InKey             Kind = "key" // Text is the digit
@@ -49,7 +50,7 @@ type Input struct {
 	Kind    Kind           `json:"kind"`
 	At      time.Duration  `json:"at"`
 	ID      int64          `json:"id,omitempty"`
-	Class   string         `json:"class,omitempty"` // unavailable, refused, unknown
+	Class   string         `json:"class,omitempty"` // unavailable, refused, unknown; inbound; stop
 	Text    string         `json:"text,omitempty"`
 	Up      bool           `json:"up,omitempty"`
 	Hungup  *pbx.Hungup    `json:"hungup,omitempty"`

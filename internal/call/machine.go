@@ -15,6 +15,9 @@ const machineSure = 3 * time.Second
 // alone may be a talkative person: it counts when it goes on and on, or when
 // its words are those of a mailbox.
 func (r *rules) machine(s State, verdict string) (State, []Effect) {
+	if s.Inbound { // a mailbox calls nobody
+		return s, nil
+	}
 	switch verdict {
 	case "beep":
 		return r.isMachine(s, "beep")

@@ -29,8 +29,11 @@ type Plan struct {
 	Script   Script
 	Customer dialogue.Customer
 	Request  pbx.OriginateRequest
-	Format   audio.Format
-	Limits   Limits
+	// Inbound is the leg of a call that came in and rings: it is answered, and
+	// nothing is dialled. Of Request only the ID is used then, for the log.
+	Inbound pbx.Leg
+	Format  audio.Format
+	Limits  Limits
 	// Hotwords are all of this call, for a recognizer that takes them once.
 	// Everywhere are those that a node's own are added to, for one that can be
 	// told of each node.
@@ -106,14 +109,14 @@ type call struct {
 	masks      masks
 }
 
-// Run makes the call and returns its one outcome. It waits for every
+// Run makes the call, or takes the one that came in, and returns its one outcome. It waits for every
 // goroutine that it started, and hangs up first when ctx ends.
 func Run(ctx context.Context, p Plan, d Deps) campaign.Outcome {
 	c := newCall(p, d)
 	defer c.cancel()
 	stop := context.AfterFunc(ctx, func() { c.post(shutdown(ctx)) })
 	defer stop()
-	c.post(Input{Kind: InStart})
+	c.post(starting(p))
 	for c.state.Phase != Over {
 		in, err := c.next()
 		if err != nil {
@@ -279,6 +282,8 @@ func (c *call) do(e Effect) {
 		c.background(func() { c.originate() })
 	case Attach:
 		c.background(func() { c.attach() })
+	case Answer:
+		c.answer()
 	case OpenMedia:
 		leg := c.leg
 		c.closePath()

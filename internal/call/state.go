@@ -52,6 +52,7 @@ type State struct {
 	// The leg.
 	AnsweredAt time.Duration
 	RingingAt  time.Duration
+	Inbound    bool   // they called us
 	WhyHangup  string // our own reason, when we hung up
 	Hungup     *pbx.Hungup
 	MediaTries int
@@ -138,6 +139,8 @@ type (
 	Originate struct{}
 	// Attach looks for the leg after an originate whose answer was lost.
 	Attach struct{}
+	// Answer takes the call that came in.
+	Answer struct{}
 	// OpenMedia opens the audio leg and starts to listen.
 	OpenMedia struct{}
 	// Say lines in order.
@@ -179,6 +182,7 @@ type (
 
 func (Originate) effect()    {}
 func (Attach) effect()       {}
+func (Answer) effect()       {}
 func (OpenMedia) effect()    {}
 func (Say) effect()          {}
 func (StopSaying) effect()   {}

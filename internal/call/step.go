@@ -83,7 +83,7 @@ func (r *rules) step(s State, in Input) (State, []Effect) {
 		return s, nil
 	}
 	switch in.Kind {
-	case InStart, InOriginateFailed, InRinging, InAnswered, InHungup, InLinkLost, InLinkRestored, InLegLost,
+	case InStart, InOriginateFailed, InAnswerFailed, InRinging, InAnswered, InHungup, InLinkLost, InLinkRestored, InLegLost,
 		InMediaOpen, InMediaLost, InMediaEnded, InShutdown, InOperator, InClosed, InRecording:
 		return r.leg(s, in)
 	case InTimer:
@@ -117,6 +117,9 @@ func (r *rules) timers(s State) (State, []Effect) {
 func (r *rules) timer(s State, name string) (State, []Effect) {
 	switch name {
 	case dlRing:
+		if s.Inbound {
+			return r.hangup(s, pbx.CauseTemporary, campaign.Failed, "answer_timeout")
+		}
 		return r.hangup(s, pbx.CauseNoAnswer, campaign.NoAnswer, "ring_timeout")
 	case dlLink:
 		return r.hangup(s, pbx.CauseTemporary, campaign.Failed, "exchange_link_lost")
@@ -144,12 +147,17 @@ func (r *rules) timer(s State, name string) (State, []Effect) {
 func (r *rules) leg(s State, in Input) (State, []Effect) {
 	switch in.Kind {
 	case InStart:
+		if in.Class == ClassInbound {
+			return r.arrived(s)
+		}
 		s.Phase = Placing
 		s.Outcome.StartedAt = r.start.Add(s.Now)
 		s.set(dlRing, r.limits.Ring+15*time.Second)
 		return s, []Effect{Originate{}}
 	case InOriginateFailed:
 		return r.originateFailed(s, in)
+	case InAnswerFailed:
+		return r.hangup(s, pbx.CauseTemporary, campaign.Failed, "answer_failed: "+in.Text)
 	case InRinging:
 		if s.Phase == Placing {
 			s.Phase, s.RingingAt = Alerting, s.Now
@@ -331,9 +339,15 @@ func (r *rules) conclude(s State) State {
 			o.Disposition, o.Reason = campaign.Uncertain, "ended_unseen"
 			break
 		}
+		if s.Inbound {
+			o.Disposition, o.Reason = campaign.HungUp, "caller_gave_up"
+			break
+		}
 		o.Disposition = campaign.Unanswered(h.SIP, int(h.Q850), int(h.ReasonQ850), h.By == pbx.ByTimer)
 	case s.Phase == Over && s.Hungup != nil && (s.Hungup.By == pbx.ByNetwork || s.Hungup.By == pbx.ByUnknown):
 		o.Disposition, o.Reason = campaign.Failed, "line_lost"
+	case s.Inbound:
+		o.Disposition, o.Reason = campaign.HungUp, "caller_hung_up"
 	default:
 		o.Disposition, o.Reason = campaign.HungUp, "callee_hung_up"
 	}
