@@ -41,7 +41,7 @@ func newVoice(ctx context.Context, o Options) (*cache.Cache, *cast.Cast, error) 
 		if err != nil {
 			return nil, nil, fmt.Errorf("synthesizer %s: %w", s.Name, err)
 		}
-		providers = append(providers, cast.Provider{Name: s.Name, Synthesizer: v, FirstAudio: timeout(s.Timeout, 2*time.Second), Key: soundOf(s)})
+		providers = append(providers, cast.Provider{Name: s.Name, Synthesizer: v, FirstAudio: timeout(s.Timeout, 2*time.Second), Speaks: languagesOf(s, catalogue), Key: soundOf(s)})
 	}
 	voice, err := cast.New(cast.Config{Providers: providers, Catalogue: catalogue, Log: o.Log})
 	if err != nil {
@@ -50,6 +50,14 @@ func newVoice(ctx context.Context, o Options) (*cache.Cache, *cast.Cast, error) 
 	c.Provider, c.Level, c.Identity = list[0].Kind+"/"+list[0].Name, true, voice.Identity
 	prompts, err := cache.New(voice, c)
 	return prompts, voice, err
+}
+
+// languagesOf are the languages that a provider has a voice for.
+func languagesOf(c config.Synthesizer, catalogue *voices.Catalogue) []speech.Language {
+	if c.Kind == "espeak" {
+		return espeak.Languages()
+	}
+	return slices.Sorted(maps.Keys(ownVoices(c, catalogue)))
 }
 
 // soundOf is what shapes the sound of a provider beside the voice: when it

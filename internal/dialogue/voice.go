@@ -55,7 +55,7 @@ func (s *Script) Cast(c *voices.Catalogue) *Script {
 
 // voiceFor chooses who speaks a line: as the contact, the node, the segment or
 // the script asks, else by the catalogue's defaults. Without a catalogue it is
-// the first that is asked for by name.
+// the first that the script asks for by name.
 func (s *Script) voiceFor(sy *say, st *State, l speech.Language) voices.Choice {
 	asks := [4]voices.Ask{{Level: voices.Contact}, {Level: voices.Node}, {Level: voices.Segment, Wish: s.voices.segments[st.Segment].in(l)}, {Level: voices.Script, Wish: s.voices.script.in(l)}}
 	if st.Voice != "" {
@@ -67,7 +67,7 @@ func (s *Script) voiceFor(sy *say, st *State, l speech.Language) voices.Choice {
 	if !s.cast.Empty() {
 		return s.cast.Choose(l, s.info.Industry, asks[:]...)
 	}
-	for _, a := range asks {
+	for _, a := range asks[1:] { // nobody would know whether the contact's exists
 		if a.Wish.Name != "" {
 			return voices.Choice{Voice: a.Wish.Name, Level: a.Level, Reason: "the " + string(a.Level) + " asks for " + a.Wish.Name}
 		}

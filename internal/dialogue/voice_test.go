@@ -90,9 +90,10 @@ func played(t *testing.T, s *Script, c Customer) (got []string, why map[string]s
 // Contact before node before segment before script before the catalogue's own
 // defaults, in the language of each line; the wish of a contact only where the
 // script heeds it; without a catalogue the names go to the provider as they are.
-func TestWhoSpeaks(t *testing.T) {
+func TestRow_S11_VoicesByContactNodeSegmentScriptAndIndustry(t *testing.T) {
 	cat := castHouse(t)
 	deaf := compile(t, strings.Replace(voicedScript, "CONTACT", "false", 1))
+	bare := compile(t, strings.NewReplacer("  cmn: mei\n", "", "  yue: ling\n", "", "CONTACT", "false", "  voice: {cmn: an, yue: ling}\n", "", "    voice: bo\n", "").Replace(voicedScript))
 	open := compile(t, strings.Replace(voicedScript, "CONTACT", "true", 1))
 	for _, x := range []struct {
 		name string
@@ -109,8 +110,10 @@ func TestWhoSpeaks(t *testing.T) {
 		{"a woman", open.Cast(cat), Customer{Vars: map[string]any{"voice_gender": "女"}, Segment: "late"}, "disclosure.0 mei, ask.0 mei, told.0 mei, bye.0 mei"},
 		{"an accent", open.Cast(cat), Customer{Vars: map[string]any{"dialect": "Sichuan"}}, "disclosure.0 shu, ask.0 shu, told.0 shu, bye.0 shu"},
 		{"an accent that is not written", open.Cast(cat), Customer{Vars: map[string]any{"dialect": "sichuan"}, Language: "yue"}, "disclosure.0 ling, ask.0 ling, told.0 ling, bye.0 ling"},
+		{"of the industry, and of the language", bare.Cast(cat), Customer{}, "disclosure.0 wang, ask.0 wang, told.0 wang, bye.0 wang"},
+		{"no industry speaks Cantonese", bare.Cast(cat), Customer{Language: "yue"}, "disclosure.0 ling, ask.0 ling, told.0 ling, bye.0 ling"},
 		{"no catalogue", open, Customer{Segment: "late"}, "disclosure.0 an, ask.0 bo, told.0 mei, bye.0 mei"},
-		{"no catalogue, his own", open, Customer{Vars: map[string]any{"voice": "x"}}, "disclosure.0 x, ask.0 x, told.0 x, bye.0 x"},
+		{"no catalogue, his own", open, Customer{Vars: map[string]any{"voice": "x"}}, "disclosure.0 an, ask.0 bo, told.0 mei, bye.0 mei"},
 	} {
 		got, _ := played(t, x.s, x.c)
 		if s := strings.Join(got, ", "); s != x.want {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -21,6 +22,9 @@ type Provider struct {
 	// FirstAudio is how long its first sample may take before the next provider
 	// speaks; 0 means 1.5 s.
 	FirstAudio time.Duration
+	// Speaks are the languages that it offers; nil means any. One that does not
+	// offer the language of a line is asked for it last.
+	Speaks []speech.Language
 	// Key is what shapes its sound beside the voice: model, default voices. See
 	// Cast.Identity.
 	Key string
@@ -75,11 +79,11 @@ func (c *Cast) parts(u speech.Utterance) []part {
 	if ok = ok && v.Speaks(u.Language); !ok {
 		out := make([]part, 0, len(c.cfg.Providers))
 		for i := range c.cfg.Providers {
-			x := part{p: &c.cfg.Providers[i]}
-			if i == 0 && c.cfg.Catalogue.Empty() {
-				x.voice = u.Voice
-			}
-			out = append(out, x)
+			out = append(out, part{p: &c.cfg.Providers[i]})
+		}
+		speaking(out, u.Language)
+		if c.cfg.Catalogue.Empty() && out[0].p == &c.cfg.Providers[0] {
+			out[0].voice = u.Voice
 		}
 		return out
 	}
@@ -93,7 +97,19 @@ func (c *Cast) parts(u speech.Utterance) []part {
 		s, lost, _ := c.cfg.Catalogue.Substitute(v, u.Language, p.Name)
 		rest = append(rest, part{p: p, voice: s.Own, speed: s.Speed, lost: strings.Join(lost, " ")})
 	}
+	speaking(rest, u.Language)
 	return append(first, rest...)
+}
+
+// speaking puts those first that offer a language.
+func speaking(list []part, l speech.Language) {
+	mute := func(p part) int {
+		if p.p.Speaks == nil || slices.Contains(p.p.Speaks, l) {
+			return 0
+		}
+		return 1
+	}
+	slices.SortStableFunc(list, func(a, b part) int { return mute(a) - mute(b) })
 }
 
 // Synthesize implements speech.Synthesizer.

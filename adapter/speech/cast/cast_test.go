@@ -117,6 +117,31 @@ func TestTheProviderOfTheVoiceSpeaks(t *testing.T) {
 	}
 }
 
+// A language that the first provider does not offer is spoken by the next as by
+// the first: that is no failure, and its prompts are kept.
+func TestAnotherLanguageIsNoFailure(t *testing.T) {
+	studio := house{&speechtest.Tones{}, []speech.Language{"cmn"}}
+	espeak := house{&speechtest.Tones{}, []speech.Language{"cmn", "ug"}}
+	c, err := New(Config{Providers: []Provider{{Name: "studio", Synthesizer: studio, Speaks: studio.langs}, {Name: "espeak", Synthesizer: espeak, Speaks: espeak.langs}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	syn, err := c.Synthesize(t.Context(), speech.Utterance{Text: "ياق", Voice: "own", Language: "ug", Format: audio.FormatSlin})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := speechtest.ReadAll(syn, audio.FormatSlin, time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	if d, ok := syn.(interface{ Degraded() bool }); !ok || d.Degraded() || len(c.Substitutions()) != 0 || len(studio.Calls()) != 0 || espeak.Calls()[0].Voice != "" {
+		t.Errorf("%v, %v, %v", ok, c.Substitutions(), espeak.Calls())
+	}
+	_ = syn.Close()
+	if err := say(c, "", "yue"); !errors.Is(err, speech.ErrUnsupported) {
+		t.Errorf("%v", err)
+	}
+}
+
 // The log of an outage is short; its count is not.
 func TestAnOutageIsToldOnceAMinute(t *testing.T) {
 	logs := &bytes.Buffer{}
