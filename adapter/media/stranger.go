@@ -59,9 +59,9 @@ func addrOf(a net.Addr) (netip.AddrPort, bool) {
 }
 
 // whole tells whether a request has the fields without which it cannot be
-// answered (RFC 3261, 8.1.1).
+// answered (RFC 3261, 8.1.1), and is of the one version that there is.
 func whole(r *sip.Request) bool {
-	return r.Via() != nil && r.From() != nil && r.To() != nil && r.CallID() != nil && r.CSeq() != nil
+	return r.SipVersion == "SIP/2.0" && r.Via() != nil && r.From() != nil && r.To() != nil && r.CallID() != nil && r.CSeq() != nil
 }
 
 // bucket lets a number a second through.
