@@ -8,11 +8,12 @@ import (
 
 	"ringmaster/adapter/nlu/keyword"
 	"ringmaster/internal/dialogue"
+	"ringmaster/internal/dialogue/check"
 	"ringmaster/internal/dialogue/rehearse"
 )
 
-// The example of docs/scripts.md compiles, fits the schema and passes its
-// conversations.
+// The example of docs/scripts.md compiles, fits the schema, and passes its check
+// and its conversations.
 func TestDocumentedExample(t *testing.T) {
 	doc, err := os.ReadFile("../docs/scripts.md")
 	if err != nil {
@@ -31,6 +32,9 @@ func TestDocumentedExample(t *testing.T) {
 	s, err := dialogue.Compile("docs/scripts.md", []byte(script))
 	if err != nil {
 		t.Fatal(err)
+	}
+	if r := check.Run(s, check.Options{Understander: keyword.New()}); !r.OK() {
+		t.Errorf("who copies the example is refused: %v", r.Err())
 	}
 	sch := loadSchema(t)
 	for _, p := range sch.validate(sch, asJSON(t, []byte(script)), "docs/scripts.md") {

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"sort"
 	"strings"
 	"time"
@@ -37,7 +38,7 @@ func customerFlags(cmd *cobra.Command, o *chatOptions) {
 	earsFlag(cmd, &o.which)
 	cmd.Flags().StringVar(&o.segment, "segment", "", "the customer's segment")
 	cmd.Flags().StringVar(&o.language, "language", "", "the customer's language: cmn, yue, ...")
-	cmd.Flags().StringVar(&o.name, "name", "王小明", "the customer's name")
+	cmd.Flags().StringVar(&o.name, "name", "", "the customer's name; empty = that of the conversations beside the script, or 王小明")
 	cmd.Flags().StringToStringVar(&o.vars, "var", nil, "a variable of the script: --var discount=8 --var ends=2036-01-01")
 }
 
@@ -75,6 +76,9 @@ func oneScript(file string, o chatOptions) (*dialogue.Script, dialogue.Customer,
 	if err != nil {
 		return nil, dialogue.Customer{}, err
 	}
+	if err := known(s, o.vars); err != nil {
+		return nil, dialogue.Customer{}, err
+	}
 	c := o.customer()
 	beside := strings.TrimSuffix(files[0], ".yaml") + ".test.yaml"
 	if talk, err := readScript(beside); err == nil {
@@ -85,15 +89,29 @@ func oneScript(file string, o chatOptions) (*dialogue.Script, dialogue.Customer,
 					c.Vars[k] = v
 				}
 			}
-			if c.Segment == "" {
-				c.Segment = lent.Segment
-			}
+			c.Segment, c.Name = cmp.Or(c.Segment, lent.Segment), cmp.Or(c.Name, lent.Name)
 		}
 	}
+	c.Name = cmp.Or(c.Name, "王小明")
 	if missing := s.Missing(c); len(missing) > 0 {
 		return nil, c, fmt.Errorf("the script needs %s: give it with --var", strings.Join(missing, "; "))
 	}
 	return s, c, nil
+}
+
+// known refuses variables that the script does not have: they would change
+// nothing.
+func known(s *dialogue.Script, vars map[string]string) error {
+	names := []string{"gender"} // declared or not
+	for _, v := range s.Info().Variables {
+		names = append(names, v.Name)
+	}
+	for name := range vars {
+		if !slices.Contains(names, name) {
+			return fmt.Errorf("--var %s: the script has the variables %s", name, strings.Join(names, ", "))
+		}
+	}
+	return nil
 }
 
 func scriptChat(ctx context.Context, in io.Reader, out io.Writer, file string, o chatOptions) error {

@@ -67,7 +67,7 @@ func scriptReplay(ctx context.Context, out io.Writer, file string, o replayOptio
 	defer done()
 	c, err := config.Load(o.config)
 	if err != nil {
-		return err
+		return fmt.Errorf("--config: a replay reads the controller's database, so run it where the controller's configuration is: %w", err)
 	}
 	st, err := app.ConnectStore(ctx, c, logger("error", "text"))
 	if err != nil {

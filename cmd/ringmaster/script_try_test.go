@@ -108,4 +108,10 @@ func TestScriptChatIsAConversation(t *testing.T) {
 	if _, err := script(t, "", "chat", "../../scripts/retail"); err == nil || !strings.Contains(err.Error(), "name one") {
 		t.Errorf("a folder: %v", err)
 	}
+	if _, err := script(t, "", "chat", file, "--var", "brnad=x"); err == nil || !strings.Contains(err.Error(), "the script has the variables gender") {
+		t.Errorf("a variable that the script has not: %v", err)
+	}
+	if out, err := script(t, "/quit\n", "chat", "--understanding", "keyword", file); err != nil || !strings.Contains(out, "us: 张") {
+		t.Errorf("the customer of the conversations beside it is not talked to: %v\n%s", err, out)
+	}
 }
