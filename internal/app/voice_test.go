@@ -24,6 +24,7 @@ import (
 	"ringmaster/internal/campaign"
 	"ringmaster/internal/dialogue"
 	lab "ringmaster/internal/lab/dashscope"
+	"ringmaster/internal/lab/twin/callee"
 	"ringmaster/internal/recommend"
 	"ringmaster/internal/speech"
 	"ringmaster/internal/speech/speechtest"
@@ -288,6 +289,29 @@ func TestScriptsAreHeldAgainstTheCatalogue(t *testing.T) {
 	for dialect, want := range map[any]speech.Language{"yue": "yue", "ug": "ug", "hak": "cmn", "sichuan": "cmn", 3: "cmn"} {
 		if got := l.customer(campaign.Person{Vars: map[string]any{"dialect": dialect}}, sc).Language; got != want {
 			t.Errorf("dialect %v: %s", dialect, got)
+		}
+	}
+}
+
+// A whole call: every line is asked for by the voice that the catalogue has for
+// the script's industry.
+func TestACallIsSpokenByTheVoiceOfItsIndustry(t *testing.T) {
+	t.Parallel()
+	ex, p := newTwin(t)
+	ex.Callee("listens", callee.Script{Steps: []callee.Step{{Wait: time.Second}, {Hangup: true}}})
+	h := newHouse(t, p, "sqlite", func(c *config.Config) {
+		c.Speech.Voices = []config.Voice{
+			{Name: "all", Provider: "espeak", Languages: []speech.Language{"cmn"}},
+			{Name: "anna", Provider: "espeak", Languages: []speech.Language{"cmn"}, Industries: []string{"demo"}},
+		}
+	})
+	if a := h.attempt(h.ring("listens", "e2e_001"), 1, 60*time.Second); len(h.voice.Calls()) == 0 {
+		a.show(t)
+		t.Error("nothing was said")
+	}
+	for _, u := range h.voice.Calls() {
+		if u.Voice != "anna" {
+			t.Errorf("%q is spoken by %q", u.Text, u.Voice)
 		}
 	}
 }
