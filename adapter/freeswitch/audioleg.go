@@ -48,6 +48,11 @@ func (m *mediaLeg) legGone() {
 // measured are 40 ms.
 const bridgeWait = time.Second
 
+// bridgeLead is how long after CHANNEL_BRIDGE FreeSWITCH still throws away what
+// it hears from us (measured: up to two frames; it empties its buffers when the
+// two directions start).
+const bridgeLead = 60 * time.Millisecond
+
 // OpenMedia implements pbx.Leg. A second one replaces the first.
 func (l *leg) OpenMedia(ctx context.Context, f audio.Format) (pbx.Media, error) {
 	if err := f.Validate(); err != nil {
@@ -169,6 +174,9 @@ func (l *leg) connectMedia(ctx context.Context, m *mediaLeg, f audio.Format) err
 	if _, err := l.await(ctx, bridgeWait, func() bool { return m.bridged || m.failed != "" }); err != nil {
 		return l.why(err)
 	}
+	if _, err := l.await(ctx, bridgeLead, func() bool { return m.failed != "" }); err != nil {
+		return l.why(err)
+	}
 	return l.keepMedia(m)
 }
 
@@ -178,7 +186,7 @@ func (l *leg) mediaString(m *mediaLeg, f audio.Format, uri string) (string, erro
 	d, err := dialString([]variable{
 		{"origination_uuid", m.channel}, {"absolute_codec_string", codec(f)}, {"originate_timeout", "5"}, {"ignore_early_media", "true"},
 		{"origination_caller_id_number", "ringmaster"}, {"origination_caller_id_name", "ringmaster"}, {"hangup_after_bridge", "true"},
-		{"park_after_bridge", "false"}, {"send_silence_when_idle", "-1"}, {"media_timeout", "60000"}, {"presence_data", "media"},
+		{"park_after_bridge", "false"}, {"send_silence_when_idle", "-1"}, {"media_timeout", "60000"}, {"presence_data", "media"}, {"rtp_autoflush_during_bridge", "false"}, {"rtp_manual_rtp_bugs", "IGNORE_MARK_BIT"},
 	}, "sofia/"+l.sw.cfg.Media.Profile+"/"+strings.TrimPrefix(uri, "sip:"))
 	if err != nil {
 		return "", refuse("%v", err)

@@ -70,6 +70,18 @@ func (l *leg) execute(ctx context.Context, name, app, arg string) error {
 	return own(l.sw.esl.SendMsg(ctx, l.id, append(fields, esl.Field{Name: "Event-UUID", Value: name}), ""))
 }
 
+// settleWait is how long an answered channel may take to its park; measured are
+// 20 ms. What runs before that is cut off by the park.
+const settleWait = 2 * time.Second
+
+// settle waits until the leg has been in its park once.
+func (l *leg) settle(ctx context.Context) error {
+	if _, err := l.await(ctx, settleWait, func() bool { return l.settled }); err != nil {
+		return l.why(err)
+	}
+	return nil
+}
+
 // Answer implements pbx.Leg. Answered follows as an event.
 func (l *leg) Answer(ctx context.Context) error {
 	if err := l.gate(ctx); err != nil {
@@ -161,7 +173,7 @@ func (s *Switch) playFile(m string) (file string, endless bool, err error) {
 		if !ok {
 			return "", false, refuse("no tone of that name is configured")
 		}
-		return "tone_stream://" + t, strings.HasPrefix(t, "L=-1"), nil
+		return "tone_stream://" + t, strings.HasSuffix(t, ";loops=-1"), nil
 	}
 	return "", false, refuse("a playback is file:<path> or tone:<name>")
 }
@@ -202,7 +214,9 @@ func (l *leg) Play(ctx context.Context, p pbx.Playback) error {
 	case !first:
 		return nil
 	}
-	err = l.sound(ctx, pb)
+	if err = l.settle(ctx); err == nil {
+		err = l.sound(ctx, pb)
+	}
 	if err != nil && !isUnknown(err) {
 		l.takePlayback(pb)
 	}

@@ -141,7 +141,7 @@ func (c Config) withDefaults() (Config, error) {
 // withTones adds the tones of China (GB/T 3380, 450 Hz).
 func withTones(own map[string]string) map[string]string {
 	all := map[string]string{
-		"ring": "L=-1;%(1000,4000,450)", "busy": "L=-1;%(350,350,450)", "congestion": "L=-1;%(700,700,450)", "dial": "L=-1;%(1000,0,450)",
+		"ring": "%(1000,4000,450);loops=-1", "busy": "%(350,350,450);loops=-1", "congestion": "%(700,700,450);loops=-1", "dial": "%(1000,0,450);loops=-1",
 	}
 	maps.Copy(all, own)
 	return all
@@ -197,8 +197,8 @@ func (c Config) check() error {
 		}
 	}
 	for name, tone := range c.Tones {
-		if !identifier(name) || tone == "" || strings.Trim(tone, "LlvVtT=-%();,.+ 0123456789") != "" {
-			bad("tone %q: a tone_stream such as L=-1;%%(1000,4000,450)", name)
+		if !identifier(name) || tone == "" || strings.Trim(strings.Replace(tone, ";loops=", "", 1), "v=-%();,.+0123456789") != "" {
+			bad("tone %q: a tone_stream such as %%(1000,4000,450);loops=-1", name)
 		}
 	}
 	for _, dir := range []string{c.Sounds, c.Recordings} {

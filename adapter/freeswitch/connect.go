@@ -2,6 +2,7 @@ package freeswitch
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"time"
 
@@ -14,8 +15,9 @@ const joinWait = 3 * time.Second
 
 // connect asks for both legs to hear each other. That they do is an event.
 func (l *leg) connect(ctx context.Context, other *leg) error {
-	l.stopPlaybacks(ctx)
-	other.stopPlaybacks(ctx)
+	for _, leg := range []*leg{l, other} {
+		leg.stopPlaybacks(ctx)
+	}
 	for _, pair := range [][2]*leg{{l, other}, {other, l}} {
 		pair[0].mu.Lock()
 		pair[0].joining = pair[1]
@@ -185,6 +187,9 @@ func (l *leg) Bridge(ctx context.Context, other pbx.LegID) error {
 	if l.hasPeer() || o.hasPeer() {
 		return refuse("one of the legs is bridged already")
 	}
+	if err := errors.Join(l.settle(ctx), o.settle(ctx)); err != nil {
+		return err
+	}
 	return l.connect(ctx, o)
 }
 
@@ -212,6 +217,9 @@ func (l *leg) Monitor(ctx context.Context, supervisor pbx.LegID, mode pbx.Monito
 	}
 	if sup.hasPeer() {
 		return refuse("the supervisor speaks with somebody")
+	}
+	if err := sup.settle(ctx); err != nil {
+		return err
 	}
 	sup.mu.Lock()
 	spying, m := sup.spying, sup.media

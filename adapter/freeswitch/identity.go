@@ -33,7 +33,7 @@ func displayName(s string) string {
 		}
 		return r
 	}, strings.ToValidUTF8(s, ""))
-	s = strings.ReplaceAll(s, ":_:", " ")
+	s = strings.ReplaceAll(s, ":", " ") // mod_sofia cuts away what is before a colon
 	if r := []rune(s); len(r) > 64 {
 		s = string(r[:64])
 	}

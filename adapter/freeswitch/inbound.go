@@ -51,7 +51,7 @@ func (s *Switch) inboundCall(c *esl.Call) {
 		return
 	}
 	l := newLeg(s, id)
-	l.inbound, l.claimed, l.known, l.parked, l.call = true, true, true, true, c
+	l.inbound, l.claimed, l.known, l.parked, l.settled, l.call = true, true, true, true, true, c
 	l.req.ID = pbx.LegID(id)
 	if !s.add(l) {
 		c.Close()

@@ -43,6 +43,7 @@ type leg struct {
 	hungUp   bool // we sent a hang-up
 	cause    pbx.Cause
 	parked   bool     // it waits in park: commands run at once
+	settled  bool     // it has been there: nothing is cut off any more
 	signal   chan any // closed and renewed at every change of the above
 	away     *stay    // it is in a queue
 	media    *mediaLeg
@@ -63,6 +64,7 @@ type leg struct {
 	placedAt time.Time
 	linkDown bool
 	sighted  bool   // looked up since it was taken hold of
+	met      bool   // the customer was told of the target's answer
 	failed   string // what BACKGROUND_JOB said
 	discard  bool
 	look     *time.Timer
@@ -97,6 +99,7 @@ const (
 	inHangup                     // we sent a hang-up
 	inShutdown                   // Run ends
 	inTarget                     // the hand-over's leg: answered, or over
+	inMeet                       // the target's park was not told
 	inJoinLate                   // uuid_bridge should have joined by now
 	inPeerGone                   // the bridged leg ended
 	inMediaLost                  // the audio leg died
@@ -256,6 +259,9 @@ func (l *leg) company(in input) {
 		} else {
 			l.targetAnswered(in.peer)
 		}
+	case inMeet:
+		l.change(func() { l.settled = true })
+		l.meet()
 	case inJoinLate:
 		l.joinLate(in.peer)
 	case inPeerGone:
@@ -319,7 +325,8 @@ func (l *leg) event(e *esl.Event, id string) bool {
 	case esl.NameAnswer:
 		l.becomeUp(time.Now())
 	case esl.NamePark:
-		l.change(func() { l.parked = true })
+		l.change(func() { l.parked, l.settled = true, true })
+		l.meet()
 		l.backInPark()
 	case esl.NameBridge:
 		l.bridgedWith(e)
@@ -414,12 +421,25 @@ func (l *leg) becomeUp(at time.Time) {
 	l.end.answered = true
 	l.change(func() { l.answered = true })
 	l.emit(pbx.Answered{At: l.upAt})
-	if l.customer != nil {
-		if l.customer.in.Put(input{kind: inTarget, peer: l}) != nil {
-			l.hangupByUs(pbx.CauseNormal) // the customer is gone
-		}
-	}
 	l.arm(l.lookUpPeriod())
+	if l.customer != nil {
+		time.AfterFunc(settleWait, func() { _ = l.in.Put(input{kind: inMeet}) })
+		l.meet()
+	}
+}
+
+// meet tells the customer's leg, once, that the target can be joined.
+func (l *leg) meet() {
+	l.mu.Lock()
+	settled := l.settled
+	l.mu.Unlock()
+	if l.customer == nil || l.met || !l.end.answered || !settled {
+		return
+	}
+	l.met = true
+	if l.customer.in.Put(input{kind: inTarget, peer: l}) != nil {
+		l.hangupByUs(pbx.CauseNormal) // the customer is gone
+	}
 }
 
 // key is one key of the callee, told at its release.

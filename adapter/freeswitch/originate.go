@@ -309,16 +309,30 @@ func (s *Switch) exists(ctx context.Context, id string) (bool, error) {
 	return false, fmt.Errorf("%w: FreeSWITCH does not say whether a channel exists", pbx.ErrUnknown)
 }
 
-// channel is a channel as it stands; nil without an error when it is gone.
-func (s *Switch) channel(ctx context.Context, id string) (*esl.Event, error) {
-	reply, err := s.esl.API(ctx, "uuid_dump "+id+" plain")
+// dump is a channel as uuid_dump tells it: the headers of its events.
+type dump map[string]any
+
+// Get is a header's value, "" if there is none.
+func (d dump) Get(name string) string {
+	s, _ := d[name].(string)
+	return s
+}
+
+// channel is a channel as it stands; nil without an error when it is gone. (Of
+// the formats of uuid_dump only JSON marks where a value ends.)
+func (s *Switch) channel(ctx context.Context, id string) (dump, error) {
+	reply, err := s.esl.API(ctx, "uuid_dump "+id+" json")
 	if errors.Is(err, pbx.ErrRefused) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	return esl.ParseEvent([]byte(reply))
+	var d dump
+	if err := json.Unmarshal([]byte(reply), &d); err != nil || d == nil {
+		return nil, fmt.Errorf("%w: what the exchange says of a channel cannot be read", pbx.ErrUnknown)
+	}
+	return d, nil
 }
 
 // listed is a row of "show channels as json".

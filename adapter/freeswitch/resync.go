@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"ringmaster/adapter/freeswitch/esl"
 	"ringmaster/internal/pbx"
 )
 
@@ -68,10 +67,10 @@ func (l *leg) lookUp() bool {
 	return false
 }
 
-func up(ch *esl.Event) bool { return ch.Get("Answer-State") == "answered" }
+func up(ch interface{ Get(string) string }) bool { return ch.Get("Answer-State") == "answered" }
 
 // seen compares a channel with what its events said.
-func (l *leg) seen(ctx context.Context, ch *esl.Event) {
+func (l *leg) seen(ctx context.Context, ch dump) {
 	switch {
 	case up(ch) && !l.end.answered:
 		l.becomeUp(time.Now())
@@ -153,7 +152,7 @@ func (l *leg) placedByUs() bool { return l.req.RingTimeout > 0 || l.customer != 
 // back tells what was found after a gap, and makes up for what was missed.
 // first: a leg of an earlier life of ours, whose answer is no news, and whose
 // audio leads to nobody.
-func (l *leg) back(ctx context.Context, ch *esl.Event, first bool) {
+func (l *leg) back(ctx context.Context, ch dump, first bool) {
 	l.setKnown()
 	l.linkDown, l.sighted = false, true
 	l.emit(pbx.LinkRestored{At: time.Now(), Up: up(ch)})
@@ -171,7 +170,7 @@ func (l *leg) back(ctx context.Context, ch *esl.Event, first bool) {
 	}
 	if up(ch) && !l.end.answered {
 		l.end.answered, l.upAt = true, time.Now()
-		l.change(func() { l.answered, l.parked = true, !orphan && with == "" })
+		l.change(func() { l.answered, l.settled, l.parked = true, true, !orphan && with == "" })
 		l.arm(l.lookUpPeriod())
 		return
 	}

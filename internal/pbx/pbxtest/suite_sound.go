@@ -58,7 +58,7 @@ func soundIn(s *stage) {
 		p := s.lab.Callee(s.T, callee.Script{Steps: []callee.Step{{Listen: &callee.Listen{Silence: 200 * ms}}, {Say: tune}}})
 		leg := s.answered(p)
 		m := s.open(leg, f)
-		s.write(m, callee.Tone(400, 200*ms, 8000))
+		s.write(m, callee.Tone(400, 300*ms, 8000)) // the telephones take 200 ms for speech, and a frame may be lost
 		if err := sings(s.listen(m, 2500*ms), 2); err != nil {
 			s.Errorf("%v: %v", f, err)
 		}
