@@ -54,7 +54,7 @@ func (l *leg) joinLate(other *leg) {
 	}
 	ctx, cancel := l.sw.background()
 	defer cancel()
-	if ch, err := l.sw.channel(ctx, l.id); err == nil && ch != nil && ch.Get("variable_bridge_uuid") == other.id {
+	if ch, err := l.sw.channel(ctx, l.id); err == nil && ch != nil && ch.Get("variable_bridge_to") == other.id {
 		l.joined(other)
 		return
 	}

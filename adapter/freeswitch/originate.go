@@ -343,6 +343,16 @@ type listed struct {
 	Mark    string `json:"presence_data"`
 }
 
+// up: an answered channel has one of many states (RING_WAIT while it waits for
+// a bridge, HELD, ...), one that is not has one of these.
+func (r listed) up() bool {
+	switch r.State {
+	case "", "DOWN", "DIALING", "RINGING", "EARLY", "HANGUP":
+		return false
+	}
+	return true
+}
+
 // Legs implements pbx.Switch. What we hold is told from its events; the list of
 // the exchange is late by up to 300 ms, so what is only there is asked after.
 func (s *Switch) Legs(ctx context.Context) ([]pbx.LegInfo, error) {
@@ -378,7 +388,7 @@ func (s *Switch) Legs(ctx context.Context) ([]pbx.LegInfo, error) {
 		if alive, err := s.exists(ctx, r.UUID); err != nil {
 			return nil, err
 		} else if alive {
-			out = append(out, pbx.LegInfo{ID: pbx.LegID(r.UUID), Up: r.State == "ACTIVE" || r.State == "HELD", Created: time.Unix(atoi64(r.Created), 0), Tag: tag})
+			out = append(out, pbx.LegInfo{ID: pbx.LegID(r.UUID), Up: r.up(), Created: time.Unix(atoi64(r.Created), 0), Tag: tag})
 		}
 	}
 	return out, nil

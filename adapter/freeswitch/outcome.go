@@ -39,14 +39,15 @@ func readFinal(e *esl.Event) final {
 	if f.q850 == 0 {
 		f.q850 = int(causeOf(f.name))
 	}
-	for _, name := range []string{"variable_sip_invite_failure_status", "variable_sip_term_status"} {
-		if n, err := strconv.Atoi(e.Get(name)); err == nil && n >= 300 && n <= 699 && f.status == 0 {
-			f.status = n
-		}
-	}
 	for _, name := range []string{"Caller-Channel-Answered-Time", "variable_answer_uepoch"} {
 		if at := e.Get(name); at != "" && at != "0" {
 			f.answered = true
+		}
+	}
+	// An answered leg keeps the failure of whoever was called for it.
+	for _, name := range []string{"variable_sip_term_status", "variable_sip_invite_failure_status"} {
+		if n, err := strconv.Atoi(e.Get(name)); err == nil && n >= 300 && n <= 699 && f.status == 0 && !f.answered {
+			f.status = n
 		}
 	}
 	return f

@@ -160,7 +160,7 @@ func (l *leg) back(ctx context.Context, ch dump, first bool) {
 		l.seen(ctx, ch)
 		return
 	}
-	with := ch.Get("variable_bridge_uuid")
+	with := ch.Get("variable_bridge_to") // bridge_uuid stays when the bridge is over
 	orphan := strings.HasPrefix(with, l.id+mediaMark)
 	if orphan {
 		_ = l.sw.kill(ctx, with, pbx.CauseNormal)
