@@ -89,7 +89,7 @@ func checkCatalogue(ctx context.Context, c config.Config, log *slog.Logger, yiel
 	case err != nil:
 		f.Detail, f.Fix = err.Error(), "correct the scripts: `ringmaster script check` has every place"
 	case len(all) > 0:
-		f.Detail, f.Fix = all.Error(), "name voices of `ringmaster voices`, or add them under speech.voices; a call that names none of them is spoken by the default voice"
+		f.Detail, f.Fix = all.Error(), "name voices of `ringmaster voices`, or add them under speech.voices; until then such lines are spoken by the default voice"
 	case err2 != nil:
 		f.Detail += "; published versions were not looked at, the database does not answer"
 	}

@@ -238,6 +238,7 @@ func TestValuesAreNotTemplates(t *testing.T) {
 
 func FuzzCompile(f *testing.F) {
 	f.Add([]byte(small))
+	f.Add([]byte(strings.Replace(voicedScript, "CONTACT", "true", 1)))
 	for _, p := range []string{"retail/promotion_001.yaml", "education/course_consult.yaml", "demo/hello.yaml"} {
 		b, err := os.ReadFile("../../scripts/" + p)
 		if err != nil {
