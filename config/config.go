@@ -13,7 +13,6 @@ import (
 
 	"github.com/goccy/go-yaml"
 
-	"ringmaster/internal/audio"
 	"ringmaster/internal/phone"
 )
 
@@ -70,60 +69,6 @@ type Tenant struct {
 	ID     string `yaml:"id"`
 	Zone   string `yaml:"zone"`
 	Region string `yaml:"region"` // ISO 3166-1
-}
-
-// PBX is one exchange.
-type PBX struct {
-	Name     string  `yaml:"name"`
-	Kind     string  `yaml:"kind"` // asterisk
-	URL      string  `yaml:"url"`
-	User     string  `yaml:"user"`
-	Password Secret  `yaml:"password"`
-	App      string  `yaml:"app"`
-	Media    Media   `yaml:"media"`
-	Lines    int     `yaml:"lines"` // calls at once over all its trunks; 0 = what they have
-	CPS      float64 `yaml:"cps"`   // set-ups per second over all its trunks; 0 = what they may
-	Trunks   []Trunk `yaml:"trunks"`
-	Agents   []Agent `yaml:"agents"`
-	Queues   []Queue `yaml:"queues"`
-}
-
-// Media is how audio reaches us.
-type Media struct {
-	Transport         string `yaml:"transport"`
-	Format            string `yaml:"format"`
-	ListenIP          string `yaml:"listen_ip"`
-	UnsafeAudioSocket bool   `yaml:"unsafe_audiosocket"`
-}
-
-// Trunk is a way out.
-type Trunk struct {
-	Name      string  `yaml:"name"`
-	Endpoint  string  `yaml:"endpoint"`
-	StripPlus bool    `yaml:"strip_plus"`
-	Prefix    string  `yaml:"prefix"`
-	Lab       bool    `yaml:"lab"`
-	Lines     int     `yaml:"lines"`     // calls at once
-	CPS       float64 `yaml:"cps"`       // set-ups per second
-	Weight    float64 `yaml:"weight"`    // its share of the calls beside other trunks; 0 = its lines
-	CallerID  string  `yaml:"caller_id"` // E.164, or a registered short number
-	// The carrier shows the caller ID on calls: needed for short numbers that
-	// belong to messages (106...); a call-centre number needs its licence.
-	CallerIDVoice   bool   `yaml:"caller_id_voice"`
-	CallerIDLicence string `yaml:"caller_id_licence"`
-}
-
-// Agent is a person who takes transfers.
-type Agent struct {
-	Name     string `yaml:"name"`
-	Endpoint string `yaml:"endpoint"`
-}
-
-// Queue is a queue of the exchange.
-type Queue struct {
-	Name      string `yaml:"name"`
-	Context   string `yaml:"context"`
-	Extension string `yaml:"extension"`
 }
 
 // Speech are the providers, the first of each kind being the default and the
@@ -308,42 +253,6 @@ func (d Database) check(k *checker) {
 		if _, err := s.Key(); err != nil {
 			k.bad(fmt.Sprintf("database.old_crypt_keys[%d]", i), "%v", err)
 		}
-	}
-}
-
-func (p PBX) check(k *checker, at string, names map[string]bool) {
-	k.must(name.MatchString(p.Name), at+".name", "1 to 32 letters, digits, dot, dash, underscore")
-	k.must(!names[p.Name], at+".name", "stands twice")
-	names[p.Name] = true
-	k.must(p.Kind == "asterisk", at+".kind", "asterisk")
-	k.must(strings.HasPrefix(p.URL, "http://") || strings.HasPrefix(p.URL, "https://"), at+".url", "the base of ARI, such as http://127.0.0.1:8088/ari")
-	k.must(p.User != "", at+".user", "the user of ari.conf")
-	k.must(!p.Password.IsZero(), at+".password", "the password of ari.conf, best as env:NAME or file:/path")
-	if _, err := audio.ParseFormat(p.Media.Format); err != nil && p.Media.Format != "" {
-		k.bad(at+".media.format", "%v", err)
-	}
-	k.must(p.Lines >= 0 && p.Lines <= 100000, at+".lines", "0 (what its trunks have) to 100000")
-	k.must(p.CPS >= 0 && p.CPS <= 10000, at+".cps", "0 (what its trunks may) to 10000")
-	k.must(len(p.Trunks) > 0, at+".trunks", "at least one trunk")
-	seen := map[string]bool{}
-	for i, t := range p.Trunks {
-		at := fmt.Sprintf("%s.trunks[%d]", at, i)
-		k.must(name.MatchString(t.Name), at+".name", "1 to 32 letters, digits, dot, dash, underscore")
-		k.must(!seen[t.Name], at+".name", "stands twice")
-		seen[t.Name] = true
-		k.must(strings.Contains(t.Endpoint, "{number}"), at+".endpoint", "a dial string with {number}, such as PJSIP/{number}@carrier")
-		k.must(t.Lines > 0 && t.Lines <= 10000, at+".lines", "1 to 10000: how many calls the carrier sold you")
-		k.must(t.CPS >= 0 && t.CPS <= 1000, at+".cps", "0 (no limit of its own) to 1000")
-		k.must(t.Weight >= 0 && t.Weight <= 1000, at+".weight", "0 (its lines) to 1000")
-		if _, err := ParseCallerID(t.CallerID); err != nil && t.CallerID != "" {
-			k.bad(at+".caller_id", "%v", err)
-		}
-	}
-	for i, a := range p.Agents {
-		k.must(name.MatchString(a.Name) && a.Endpoint != "", fmt.Sprintf("%s.agents[%d]", at, i), "name and endpoint, such as PJSIP/agent1")
-	}
-	for i, q := range p.Queues {
-		k.must(name.MatchString(q.Name) && q.Context != "", fmt.Sprintf("%s.queues[%d]", at, i), "name and context")
 	}
 }
 

@@ -17,6 +17,7 @@ func environment(t *testing.T) {
 	t.Setenv("RINGMASTER_CRYPT_KEY", strings.Repeat("cd", 32))
 	t.Setenv("RINGMASTER_ARI_PASSWORD", "s3cret-password")
 	t.Setenv("RINGMASTER_WEBHOOK_SECRET", "0123456789abcdef")
+	t.Setenv("RINGMASTER_ESL_PASSWORD", "s3cret-of-esl")
 }
 
 func TestExampleLoads(t *testing.T) {
@@ -27,6 +28,24 @@ func TestExampleLoads(t *testing.T) {
 	}
 	if c.PBX[0].Trunks[0].Lines != 30 || c.PBX[0].Password.Reveal() != "s3cret-password" {
 		t.Fatalf("%+v", c)
+	}
+}
+
+// The FreeSWITCH of the example loads when its lines are no comments any more.
+func TestExampleOfFreeSWITCHLoads(t *testing.T) {
+	environment(t)
+	file := filepath.Join(t.TempDir(), "two.yaml")
+	if err := os.WriteFile(file, []byte(strings.ReplaceAll("\n"+Example(), "\n#  ", "\n  ")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, err := Load(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	low, high, err := c.PBX[1].Media.Ports()
+	nets, err2 := c.PBX[1].Media.Prefixes()
+	if err != nil || err2 != nil || low != 30000 || high != 39999 || len(nets) != 1 || nets[0].String() != "127.0.0.1/32" || c.PBX[1].Queues[0].Callcenter != "support@default" {
+		t.Fatalf("%+v %v %v", c.PBX[1], err, err2)
 	}
 }
 

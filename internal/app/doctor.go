@@ -112,7 +112,11 @@ func checkNode(ctx context.Context, n *node, yield func(Finding) bool) bool {
 	h := waitUp(ctx, n.sw)
 	part := "pbx " + n.cfg.Name
 	if !h.Up {
-		return yield(Finding{Part: part, Detail: h.Reason, Fix: "is Asterisk running, http.conf and ari.conf enabled, the URL, user and password right? docs/asterisk.md has the lines"})
+		fix := "is Asterisk running, http.conf and ari.conf enabled, the URL, user and password right? docs/asterisk.md has the lines"
+		if n.cfg.Kind == config.FreeSWITCH {
+			fix = "is FreeSWITCH running, mod_event_socket loaded, the address and password right, our address in its ACL? docs/freeswitch.md has the lines"
+		}
+		return yield(Finding{Part: part, Detail: h.Reason, Fix: fix})
 	}
 	if !yield(Finding{Part: part, OK: true, Detail: "commands and events work; version " + h.Version}) {
 		return false
@@ -122,7 +126,11 @@ func checkNode(ctx context.Context, n *node, yield func(Finding) bool) bool {
 		return true
 	}
 	if err := p.ProbeMedia(ctx, n.format); err != nil {
-		return yield(Finding{Part: part + " media", Detail: err.Error(), Fix: "load chan_websocket and res_http_websocket (Asterisk 22.8 or later), or set media.transport: rtp"})
+		fix := "load chan_websocket and res_http_websocket (Asterisk 22.8 or later), or set media.transport: rtp"
+		if n.cfg.Kind == config.FreeSWITCH {
+			fix = "does the exchange reach media.advertise (SIP and rtp_ports), is its address in media.allow, and is media.profile one of its sofia profiles?"
+		}
+		return yield(Finding{Part: part + " media", Detail: err.Error(), Fix: fix})
 	}
 	return yield(Finding{Part: part + " media", OK: true, Detail: "an audio leg opens and closes in " + n.format.String()})
 }

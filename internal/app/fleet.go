@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"ringmaster/adapter/asterisk"
+	"ringmaster/adapter/freeswitch"
 	"ringmaster/config"
 	"ringmaster/internal/api"
 	"ringmaster/internal/audio"
@@ -89,8 +90,14 @@ func newFleet(o Options) (*fleet, error) {
 // newSwitch makes the adapter for an exchange. Adding a kind is one line here.
 func newSwitch(o Options, p config.PBX) (pbx.Switch, error) {
 	switch p.Kind {
-	case "asterisk":
+	case config.Asterisk:
 		return asterisk.New(AsteriskConfig(o.Config, p, o.Log))
+	case config.FreeSWITCH:
+		fc, err := FreeSWITCHConfig(o.Config, p, o.Log)
+		if err != nil {
+			return nil, err
+		}
+		return freeswitch.New(fc)
 	}
 	return nil, fmt.Errorf("kind %q is not known", p.Kind)
 }
@@ -110,6 +117,32 @@ func AsteriskConfig(c config.Config, p config.PBX, log *slog.Logger) asterisk.Co
 		ac.Queues[q.Name] = asterisk.Queue{Context: q.Context, Extension: q.Extension}
 	}
 	return ac
+}
+
+// FreeSWITCHConfig is the adapter's configuration for an exchange.
+func FreeSWITCHConfig(c config.Config, p config.PBX, log *slog.Logger) (freeswitch.Config, error) {
+	allow, err := p.Media.Prefixes()
+	if err != nil {
+		return freeswitch.Config{}, err
+	}
+	low, high, err := p.Media.Ports()
+	if err != nil {
+		return freeswitch.Config{}, err
+	}
+	fc := freeswitch.Config{Addr: p.Address, User: p.User, Password: p.Password.Reveal(), AppPrefix: p.App, ControllerID: c.Controller.ID, Region: c.Tenant.Region,
+		Trunks: map[string]freeswitch.Trunk{}, Agents: map[string]freeswitch.Agent{}, Queues: map[string]freeswitch.Queue{}, Log: log,
+		Inbound: p.Inbound, Sounds: p.Sounds, Recordings: p.Recordings,
+		Media: freeswitch.MediaConfig{Transport: p.Media.Transport, Profile: p.Media.Profile, Listen: p.Media.Listen, Advertise: p.Media.Advertise, Allow: allow, PortMin: low, PortMax: high}}
+	for _, t := range p.Trunks {
+		fc.Trunks[t.Name] = freeswitch.Trunk{Endpoint: t.Endpoint, StripPlus: t.StripPlus, Prefix: t.Prefix, Lab: t.Lab}
+	}
+	for _, g := range p.Agents {
+		fc.Agents[g.Name] = freeswitch.Agent{Endpoint: g.Endpoint}
+	}
+	for _, q := range p.Queues {
+		fc.Queues[q.Name] = freeswitch.Queue{Callcenter: q.Callcenter, Context: q.Context, Extension: q.Extension}
+	}
+	return fc, nil
 }
 
 func (f *fleet) switches() map[string]pbx.Switch {
