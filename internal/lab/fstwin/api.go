@@ -75,7 +75,7 @@ func apiTable() map[string]apiFunc {
 		"twin": text((*Exchange).own),
 	}
 	for name, f := range channelAPIs() {
-		t[name] = onChannel(f)
+		t[name] = onChannel(name, f)
 	}
 	return t
 }
@@ -153,15 +153,14 @@ func (ex *Exchange) show(arg string) string {
 		}
 	}
 	if strings.HasSuffix(arg, "as json") {
-		answer := map[string]any{"row_count": len(rows)}
-		if len(rows) > 0 {
-			answer["rows"] = rows
+		if len(rows) == 0 {
+			return `{"row_count": 0}`
 		}
-		b, err := json.Marshal(answer)
+		b, err := json.Marshal(rows)
 		if err != nil {
 			return errf("%v", err)
 		}
-		return string(b)
+		return fmt.Sprintf(`{"row_count":%d,"rows":%s}`, len(rows), b)
 	}
 	return fmt.Sprintf("\n%d total.\n", len(rows))
 }

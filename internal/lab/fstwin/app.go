@@ -70,8 +70,10 @@ func (ch *channel) locked() bool {
 func (ch *channel) execute(app, arg string, r *running) {
 	ex := ch.ex
 	f := ex.apps[strings.ToLower(app)]
-	if f == nil { // "Invalid Application": the call ends
-		ch.hangup(outOfOrder, false)
+	if f == nil { // "Invalid Application": of a sendmsg nothing is ever heard
+		if !r.private {
+			ch.hangup(outOfOrder, false)
+		}
 		return
 	}
 	r.ch, r.app, r.arg = ch, strings.ToLower(app), ch.expand(arg)
@@ -138,6 +140,10 @@ func (r *running) abort(broken bool) {
 	if r.stop != nil {
 		r.stop(broken)
 	}
+	if r.ch.hup && r.lock && r.app == "playback" {
+		r.close("PLAYBACK ERROR")
+		return
+	}
 	r.close("")
 }
 
@@ -157,7 +163,7 @@ func (ch *channel) proceed() {
 		ch.waiting = ch.waiting[1:]
 		ch.take(p)
 	}
-	for len(ch.stack) == 0 && !ch.hup {
+	for len(ch.stack) == 0 && !ch.hup && ch.begun {
 		if len(ch.tasks) == 0 {
 			ch.hangup(normalClearing, false)
 			return
@@ -173,7 +179,14 @@ func (ch *channel) begin(tasks []task) {
 	if ch.hup {
 		return
 	}
-	ch.tasks = tasks
+	for len(ch.stack) > 0 { // what ran before the park dies of the change
+		r := ch.stack[len(ch.stack)-1]
+		if r.stop != nil {
+			r.stop(false)
+		}
+		r.close("PLAYBACK ERROR")
+	}
+	ch.tasks, ch.begun = tasks, true
 	ch.enter("CS_EXECUTE")
 	ch.proceed()
 }

@@ -1,6 +1,7 @@
 package fstwin
 
 import (
+	"strconv"
 	"strings"
 	"time"
 
@@ -30,16 +31,14 @@ func (r *running) bridge() {
 		ch.stream = nil
 	}
 	ch.calling("RING_WAIT")
-	var g *group
+	g := &group{}
 	r.stop = func(bool) {
-		if g != nil {
-			g.cancel(originatorCancel)
-		}
+		g.cancel(originatorCancel)
 		if ch.bridged != nil {
 			ch.unbridge(true)
 		}
 	}
-	g = ch.ex.dialOut(r.arg, ch, 0, func(b *channel, c cause) {
+	g.start(ch.ex, r.arg, ch, 0, func(b *channel, c cause) {
 		if r.over || ch.hup {
 			if b != nil {
 				b.hangup(originatorCancel, false)
@@ -48,7 +47,7 @@ func (r *running) bridge() {
 		}
 		ch.calling("ACTIVE")
 		if b == nil {
-			r.failed(c)
+			r.failed(c, g.status)
 			return
 		}
 		ch.set("originate_disposition", "SUCCESS")
@@ -66,11 +65,15 @@ func (r *running) bridge() {
 
 // failed is a bridge that nobody answered: without continue_on_fail it takes
 // the caller with it.
-func (r *running) failed(c cause) {
+func (r *running) failed(c cause, status int) {
 	ch := r.ch
 	ch.set("originate_disposition", string(c))
 	ch.set("originate_failed_cause", string(c))
 	ch.set("DIALSTATUS", dialStatus(c))
+	if status != 0 { // it stays there, and is not of this leg
+		ch.set("sip_invite_failure_status", strconv.Itoa(status))
+		ch.set("sip_invite_failure_phrase", sipPhrase(status))
+	}
 	cont := ch.vars["continue_on_fail"]
 	named := false
 	for name := range strings.SplitSeq(cont, ",") {
@@ -105,6 +108,7 @@ func (ch *channel) join(b *channel) {
 		x.bridged, x.other, x.first, x.originee = y, y, x == ch, x != ch
 		x.bridge = time.Now()
 		x.set("bridge_uuid", y.uuid)
+		x.set("bridge_to", y.uuid) // only while it lasts; the others stay
 		x.set("bridge_channel", y.name)
 		x.set("signal_bond", y.uuid)
 		x.set("last_bridge_to", y.uuid)
@@ -139,8 +143,7 @@ func (ch *channel) unbridge(end bool) {
 	}
 	a.emit("CHANNEL_UNBRIDGE", "Bridge-A-Unique-ID", a.uuid, "Bridge-B-Unique-ID", b.uuid)
 	for _, x := range []*channel{a, b} {
-		x.set("bridge_uuid", "")
-		x.set("signal_bond", "")
+		x.set("bridge_to", "")
 	}
 }
 

@@ -6,7 +6,7 @@ import (
 )
 
 // onChannel is an api command whose first word is a channel.
-func onChannel(f func(ch *channel, arg string) string) apiFunc {
+func onChannel(name string, f func(ch *channel, arg string) string) apiFunc {
 	return func(ex *Exchange, _ *conn, arg string, reply func(string)) {
 		uuid, rest, _ := strings.Cut(arg, " ")
 		if uuid == "" {
@@ -15,11 +15,24 @@ func onChannel(f func(ch *channel, arg string) string) apiFunc {
 		}
 		ch := ex.channels[uuid]
 		if ch == nil || ch.gone {
-			reply(noChan)
+			reply(absent(name))
 			return
 		}
 		reply(f(ch, strings.TrimSpace(rest)))
 	}
+}
+
+// absent is what a command says of a channel that is not there.
+func absent(name string) string {
+	switch name {
+	case "uuid_broadcast":
+		return "-ERR invalid uuid\n"
+	case "uuid_record", "uuid_send_dtmf":
+		return "-ERR Cannot locate session!\n"
+	case "uuid_bridge":
+		return "-ERR Invalid uuid\n"
+	}
+	return noChan
 }
 
 // channelAPIs are the uuid_* commands.
@@ -87,9 +100,12 @@ func channelAPIs() map[string]func(ch *channel, arg string) string {
 			})
 			return "+OK " + arg + "\n"
 		},
-		"uuid_transfer":       (*channel).transfer,
-		"uuid_record":         (*channel).recordAPI,
-		"uuid_send_dtmf":      func(ch *channel, arg string) string { ch.sendDTMF(arg); return "+OK " + arg + " sent.\n" },
+		"uuid_transfer": (*channel).transfer,
+		"uuid_record":   (*channel).recordAPI,
+		"uuid_send_dtmf": func(ch *channel, arg string) string {
+			ch.sendDTMF(arg)
+			return "+OK " + ch.uuid + " sent DTMF " + arg + ".\n"
+		},
 		"uuid_answer":         func(ch *channel, _ string) string { ch.accept(); return fine },
 		"uuid_pre_answer":     ok,
 		"uuid_audio":          (*channel).audio,
@@ -112,16 +128,19 @@ func channelAPIs() map[string]func(ch *channel, arg string) string {
 // dump is uuid_dump, in the format of events.
 func (ch *channel) dump(arg string) string {
 	e := ch.event("CHANNEL_DATA")
-	if arg == "json" {
+	switch arg {
+	case "json":
 		return string(e.json())
-	}
-	var b strings.Builder // values are as they are, not encoded
-	for _, h := range e.heads {
-		if h.value != "" {
-			b.WriteString(h.name + ": " + string(escape(nil, h.value)) + "\n")
+	case "plain": // for people: as they are, in brackets
+		var b strings.Builder
+		for _, h := range e.heads {
+			if h.value != "" {
+				b.WriteString(h.name + ": [" + h.value + "]\n")
+			}
 		}
+		return b.String() + "\n"
 	}
-	return b.String() + "\n"
+	return string(e.plain())
 }
 
 // transfer is "uuid_transfer <uuid> [-bleg|-both] <place> [<dialplan> [<context>]]".
@@ -240,7 +259,8 @@ func (ex *Exchange) originate(_ *conn, arg string, reply func(string)) {
 	if len(f) >= 7 {
 		timeout = time.Duration(atoi(f[6])) * time.Second
 	}
-	ex.dialOut(f[0], nil, timeout, func(ch *channel, c cause) {
+	g := &group{}
+	g.start(ex, f[0], nil, timeout, func(ch *channel, c cause) {
 		if ch == nil {
 			reply("-ERR " + string(c) + "\n")
 			return

@@ -44,6 +44,7 @@ type channel struct {
 	inbox    []*message // private events that were sent
 	waiting  []*message // and that wait for a lock
 	response string     // of the last application
+	begun    bool       // it runs its extension
 	parked   bool
 	pausing  bool
 	bridged  *channel

@@ -19,7 +19,7 @@ type dialString struct {
 
 // separate cuts text at a character outside of single quotes, as
 // switch_separate_string does: quotes vanish, a backslash protects the
-// character, a quote and itself.
+// character, a quote and itself; \n \r \t \s are what they stand for.
 func separate(s string, at byte, limit int) []string {
 	var out []string
 	var cur []byte
@@ -29,6 +29,9 @@ func separate(s string, at byte, limit int) []string {
 		case c == '\\' && i+1 < len(s) && (s[i+1] == at || s[i+1] == '\'' || s[i+1] == '"' || s[i+1] == '\\'):
 			i++
 			cur = append(cur, s[i])
+		case c == '\\' && i+1 < len(s) && strings.IndexByte("nrts", s[i+1]) >= 0:
+			i++
+			cur = append(cur, map[byte]byte{'n': '\n', 'r': '\r', 't': '\t', 's': ' '}[s[i]])
 		case c == '\'' && (quoted || strings.IndexByte(s[i+1:], '\'') >= 0):
 			quoted = !quoted
 		case c == at && !quoted && (limit <= 0 || len(out) < limit-1):

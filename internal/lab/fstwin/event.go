@@ -60,6 +60,10 @@ func escape(b []byte, v string) []byte {
 	const hex = "0123456789ABCDEF"
 	for i := range len(v) {
 		c := v[i]
+		if c == '%' && i+2 < len(v) && strings.IndexByte(hex, v[i+1]) >= 0 && strings.IndexByte(hex, v[i+2]) >= 0 {
+			b = append(b, c) // taken for encoded already
+			continue
+		}
 		if c < ' ' || c > '~' || strings.IndexByte(unsafeChars, c) >= 0 {
 			b = append(b, '%', hex[c>>4], hex[c&15])
 			continue

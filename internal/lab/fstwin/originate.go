@@ -19,19 +19,20 @@ type group struct {
 	ignoreEarly bool
 	over        bool
 	last        cause
+	status      int // SIP, of the last that failed
 	timer       *time.Timer
 	done        func(ch *channel, c cause) // once: who answered, or why nobody did
 	name        string                     // caller id
 	number      string
 }
 
-// dialOut begins an originate. done is called once, under the lock.
-func (ex *Exchange) dialOut(text string, originator *channel, timeout time.Duration, done func(*channel, cause)) *group {
-	g := &group{ex: ex, originator: originator, live: map[*channel]bool{}, last: outOfOrder, done: done}
+// start begins an originate. done is called once, under the lock.
+func (g *group) start(ex *Exchange, text string, originator *channel, timeout time.Duration, done func(*channel, cause)) {
+	g.ex, g.originator, g.live, g.last, g.done = ex, originator, map[*channel]bool{}, outOfOrder, done
 	d, ok := parseDial(text)
 	if !ok {
 		g.finish(nil, outOfOrder)
-		return g
+		return
 	}
 	g.dial = d
 	if n := atoi(value(d.vars, "originate_timeout")); n > 0 {
@@ -48,14 +49,13 @@ func (ex *Exchange) dialOut(text string, originator *channel, timeout time.Durat
 	if g.number == "" {
 		g.number = "0000000000"
 	}
-	// Whole seconds of the exchange's clock: a little early.
-	g.timer = time.AfterFunc(timeout-time.Duration(ex.rand.IntN(170))*time.Millisecond, func() {
+	// Whole seconds of the exchange's clock: N-1 to N of them.
+	g.timer = time.AfterFunc(timeout-time.Duration(ex.rand.IntN(950))*time.Millisecond, func() {
 		ex.mu.Lock()
 		defer ex.mu.Unlock()
 		g.expire()
 	})
 	g.try()
-	return g
 }
 
 // inherit takes the caller ID of the leg that bridges: what it is told to show,
@@ -105,7 +105,9 @@ func (g *group) cancel(c cause) {
 		return
 	}
 	g.over = true
-	stop([]*time.Timer{g.timer})
+	if g.timer != nil {
+		g.timer.Stop()
+	}
 	g.hangupAll(c)
 }
 
@@ -145,7 +147,7 @@ func (ex *Exchange) finishGroup(ch *channel) {
 	}
 	ch.group = nil
 	delete(g.live, ch)
-	g.last = ch.cause
+	g.last, g.status = ch.cause, ch.sipStatus
 	if len(g.live) == 0 {
 		g.try()
 	}
@@ -216,7 +218,7 @@ func (g *group) place(e endpoint) cause {
 	ch.enter("CS_ROUTING")
 	ch.enter("CS_CONSUME_MEDIA")
 	if n := atoi(value(vars, "leg_timeout")); n > 0 {
-		ch.after(time.Duration(n)*time.Second, func() { ch.hangup(allottedTimeout, false) })
+		ch.after(time.Duration(n)*time.Second+time.Duration(ex.rand.IntN(1000))*time.Millisecond, func() { ch.hangup(allottedTimeout, false) })
 	}
 	if n := atoi(value(vars, "media_timeout")); n > 0 && ch.leg != nil {
 		ch.leg.patience = time.Duration(n) * time.Millisecond
@@ -324,7 +326,7 @@ func (ch *channel) identity(where location) {
 	}
 	c := &twin.Call{Number: where.key, Trunk: where.trunk, Variables: map[string]string{}}
 	c.ID, c.Record.FirstAudible = ch.uuid, -1
-	c.ShownName, c.ShownNumber = ch.callerID[0], ch.callerID[1]
+	c.ShownName, c.ShownNumber = displayed(ch.callerID[0]), ch.callerID[1]
 	if u := ch.vars["sip_from_uri"]; u != "" {
 		user, _, _ := strings.Cut(strings.TrimPrefix(u, "sip:"), "@")
 		c.ShownNumber = user
@@ -343,6 +345,16 @@ func (ch *channel) identity(where location) {
 		c.Variables["RINGMASTER_TAG"] = ch.vars["presence_data"]
 	}
 	ch.call = c
+}
+
+// displayed is what becomes of a caller's name on its way into From: one that
+// looks like a SIP address is read as one.
+func displayed(name string) string {
+	if i := strings.IndexByte(name, ':'); i >= 0 {
+		name = name[i+1:]
+	}
+	name, _, _ = strings.Cut(name, "@")
+	return name
 }
 
 // headers are those of sip_h_*; a line break inside a value begins another, as

@@ -60,6 +60,7 @@ func codecs(list string) []codec {
 type rtpStream struct {
 	conn     *net.UDPConn
 	patience time.Duration // without a packet
+	marked   bool          // rtp_manual_rtp_bugs=IGNORE_MARK_BIT
 	quiet    func()        // it is over
 	key      func(digit byte)
 
@@ -148,6 +149,9 @@ func (s *rtpStream) take(p *rtp.Packet) (digit byte) {
 	if p.PayloadType != s.codec.payload {
 		return 0
 	}
+	if p.Marker && !s.marked { // switch_rtp.c flushes what it has not read yet
+		s.queue = s.queue[:0]
+	}
 	samples := s.decode(p.Payload)
 	for len(samples) > 0 {
 		var f sound.Frame
@@ -186,7 +190,7 @@ func (s *rtpStream) decode(payload []byte) []int16 {
 func (s *rtpStream) Play(dst *sound.Frame) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for len(s.queue) > 3 && !callee.Audible(s.queue[0][:]) {
+	for len(s.queue) > 1 && !callee.Audible(s.queue[0][:]) {
 		s.queue = s.queue[1:]
 	}
 	if len(s.queue) == 0 {

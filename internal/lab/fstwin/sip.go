@@ -39,7 +39,8 @@ func newUserAgent(ex *Exchange) (*userAgent, error) {
 	}
 	if u.ua, err = sipgo.NewUA(sipgo.WithUserAgent("FreeSWITCH-twin"), sipgo.WithUserAgentHostname("127.0.0.1"),
 		sipgo.WithUserAgentTransportLayerOptions(sip.WithTransportLayerLogger(slog.New(slog.DiscardHandler))),
-		sipgo.WithUserAgentTransactionLayerOptions(sip.WithTransactionLayerLogger(slog.New(slog.DiscardHandler)))); err != nil {
+		sipgo.WithUserAgentTransactionLayerOptions(sip.WithTransactionLayerLogger(slog.New(slog.DiscardHandler)),
+			sip.WithTransactionLayerUnhandledResponseHandler(func(*sip.Response) {}))); err != nil {
 		return fail(err)
 	}
 	quiet := slog.New(slog.DiscardHandler)
@@ -164,6 +165,7 @@ func (ch *channel) invite(to string) {
 		return
 	}
 	leg.callID = ex.uuid()
+	leg.rtp.marked = strings.Contains(ch.vars["rtp_manual_rtp_bugs"], "IGNORE_MARK_BIT")
 	leg.rtp.key = func(digit byte) {
 		ex.mu.Lock()
 		defer ex.mu.Unlock()

@@ -261,6 +261,7 @@ func soundReopened(s *stage) {
 	if err := second.Drain(s.Context()); err != nil {
 		s.Fatal(err)
 	}
+	s.eventually("the callee heard all of it", func() bool { return s.now(p).Record.Audible > 880*ms })
 	s.hangup(leg)
 	if err := sings(s.over(p).Record.Heard, 2); err != nil {
 		s.Error(err)
