@@ -36,6 +36,7 @@ type Config struct {
 	Redact     Redact     `yaml:"redact"`
 	Scripts    Scripts    `yaml:"scripts"`
 	Dialling   Dialling   `yaml:"dialling"`
+	Inbound    Inbound    `yaml:"inbound"`
 	Compliance Compliance `yaml:"compliance"`
 	Webhooks   []Webhook  `yaml:"webhooks"`
 	Log        Log        `yaml:"log"`
@@ -138,6 +139,7 @@ func Default() Config {
 
 		Scripts:    Scripts{Shipped: true},
 		Dialling:   Dialling{Concurrency: 30, CPS: 5, RingTimeout: 30 * time.Second, MaxDuration: 10 * time.Minute, Late: 15 * time.Minute},
+		Inbound:    defaultInbound(),
 		Compliance: DefaultCompliance(),
 		Log:        Log{Level: "info", Format: "text"},
 	}
@@ -219,6 +221,7 @@ func (c Config) Validate() error {
 	c.Speech.check(k)
 	c.Understanding.check(k)
 	c.Dialling.check(k)
+	c.Inbound.check(k)
 	c.Compliance.check(k)
 	for i, w := range c.Webhooks {
 		at := fmt.Sprintf("webhooks[%d]", i)

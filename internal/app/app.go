@@ -71,6 +71,7 @@ type App struct {
 	janitor   *janitor
 	examiner  *examiner
 	drains    *drains
+	reception *reception
 	law       *compliance.Set
 	rules     compliance.Rules
 
@@ -108,6 +109,9 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 		return
 	}
 	if a.library, err = newLibrary(ctx, a.store, o.Config.Tenant.ID, o.Config.Scripts, a.catalogue, o.Log); err != nil {
+		return
+	}
+	if err = a.library.importClosing(ctx, o.Config.Inbound); err != nil {
 		return
 	}
 	if a.fleet, err = newFleet(o); err != nil {
@@ -197,8 +201,9 @@ func (a *App) wire() error {
 	a.janitor = &janitor{app: a, every: 30 * time.Second, age: time.Minute}
 	a.examiner = newExaminer(a, names)
 	a.drains = newDrains(a)
+	a.reception = newReception(a)
 	a.metrics = newMetrics(a)
-	a.metrics.registry.MustRegister(a.understanding, a.caller.ears.corrected)
+	a.metrics.registry.MustRegister(a.understanding, a.caller.ears.corrected, a.reception.came)
 	deps := api.Deps{
 		Store: a.store, Log: a.log, Script: a.library.info, Desk: a.library,
 		Hours: a.judgeHours, TenantZone: a.cfg.Tenant.Zone, TenantRegion: a.cfg.Tenant.Region,
@@ -315,6 +320,7 @@ func (a *App) Run(ctx context.Context) error {
 	links.Go(func() { a.janitor.run(linkCtx) })
 	links.Go(func() { a.examiner.run(linkCtx) })
 	links.Go(func() { a.drains.run(linkCtx) })
+	links.Go(func() { a.reception.run(linkCtx) })
 	links.Go(func() { a.caller.warmAhead(linkCtx) })
 	deliveries.Go(func() { fail(a.outbox.Run(outboxCtx)) })
 	stopGrace := context.AfterFunc(ctx, func() {

@@ -38,7 +38,7 @@ func newReal(t *testing.T, scripts map[string]sipphone.Script) *real {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = phone.Close() })
-	ast, err := asterisk.Start(t.Context(), asterisk.Options{Trunk: phone.Addr().String(),
+	ast, err := asterisk.Start(t.Context(), asterisk.Options{App: "ringmaster-test", Trunk: phone.Addr().String(),
 		Agents: []asterisk.Agent{{Name: "agent1", Contact: "sip:agent1@" + phone.Addr().String()}}})
 	if err != nil {
 		t.Fatal(err)

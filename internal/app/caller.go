@@ -140,9 +140,17 @@ func (c *caller) Adopt(ctx context.Context, a campaign.Attempt) (campaign.Outcom
 		return campaign.Outcome{StartedAt: a.PlacedAt, EndedAt: time.Now(), Disposition: campaign.Uncertain,
 			Reason: "controller_died: its exchange is not configured any more"}, nil
 	}
-	c.roll.enter(a.ID.String())
-	defer c.roll.leave(a.ID.String())
-	return call.Abandoned(ctx, sw, a)
+	id := a.ID.String()
+	if a.Inbound {
+		leg, err := c.library.store.Leg(ctx, a.Tenant, a.ID)
+		if err != nil {
+			return campaign.Outcome{}, err
+		}
+		id = leg
+	}
+	c.roll.enter(id)
+	defer c.roll.leave(id)
+	return call.AbandonedLeg(ctx, sw, pbx.LegID(id), a)
 }
 
 // prepared is a call that only needs to be placed.
@@ -152,6 +160,7 @@ type prepared struct {
 	script   *dialogue.Script
 	customer dialogue.Customer
 	line     *line
+	inbound  pbx.Leg // a call that came in; nil = one that is placed
 }
 
 // Placement is what is written before the exchange hears of the call.
@@ -175,9 +184,14 @@ func (p *prepared) Discard() { p.caller.fleet.release(p.line) }
 func (p *prepared) Run(ctx context.Context, log scheduler.InputLog) campaign.Outcome {
 	defer p.caller.fleet.release(p.line)
 	c, a := p.caller, p.attempt
-	a.Placed = p.Placement()
-	c.roll.enter(a.ID.String())
-	defer c.roll.leave(a.ID.String())
+	leg := pbx.LegID(a.ID.String())
+	if p.inbound != nil {
+		leg = p.inbound.ID()
+	} else {
+		a.Placed = p.Placement()
+	}
+	c.roll.enter(string(leg))
+	defer c.roll.leave(string(leg))
 	limits := call.DefaultLimits()
 	limits.Ring, limits.Duration = c.cfg.Dialling.RingTimeout, c.cfg.Dialling.MaxDuration
 	if d := p.script.Info().Duration; d > 0 {
@@ -197,9 +211,9 @@ func (p *prepared) Run(ctx context.Context, log scheduler.InputLog) campaign.Out
 	}
 	plan := call.Plan{
 		Attempt: a, Script: p.script, Customer: p.customer, Format: p.line.node.format, Limits: limits,
-		Target: p.line.node.target,
+		Target: p.line.node.target, Inbound: p.inbound,
 		Request: pbx.OriginateRequest{
-			ID: pbx.LegID(a.ID.String()), To: pbx.Endpoint{Trunk: p.line.trunk.cfg.Name, Number: a.Person.Number},
+			ID: leg, To: pbx.Endpoint{Trunk: p.line.trunk.cfg.Name, Number: a.Person.Number},
 			CallerID: pbx.CallerID{Number: p.line.trunk.callerID}, RingTimeout: limits.Ring,
 			MaxDuration: longest, Tag: a.Contact.ID.String(),
 		},
@@ -208,7 +222,9 @@ func (p *prepared) Run(ctx context.Context, log scheduler.InputLog) campaign.Out
 		c.log.Error("hotwords are missing: the recognizer is asked without them", "attempt", a.ID, "err", err)
 	}
 	o := call.Run(ctx, plan, deps)
-	c.fleet.ended(p.line, result(o))
+	if p.inbound == nil {
+		c.fleet.ended(p.line, result(o))
+	}
 	p.expectLabel(&o)
 	c.fetchHandover(ctx, p.line.node.sw, a, &o)
 	if c.watch != nil {

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync"
 	"time"
 
@@ -42,12 +43,17 @@ func (r *roll) calls(attempt string) bool {
 }
 
 // owns reports whether a leg belongs to a live call: its ID is the attempt's,
-// with a suffix for legs that serve it (agents, media).
+// or the exchange's own of a call that came in, with a suffix for legs that
+// serve it (agents, media).
 func (r *roll) owns(leg pbx.LegID) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	id := string(leg)
-	return r.live[id] || len(id) > 36 && r.live[id[:36]]
+	for id := string(leg); id != ""; id = id[:max(0, strings.LastIndexByte(id, '-'))] {
+		if r.live[id] {
+			return true
+		}
+	}
+	return false
 }
 
 // janitor hangs up legs of ours that no call of this controller owns: what a

@@ -22,6 +22,7 @@ type event struct {
 	ScriptID      string               `json:"script_id"`
 	Ref           string               `json:"ref,omitempty"`
 	AttemptID     *uuid.UUID           `json:"attempt_id,omitempty"`
+	Direction     string               `json:"direction,omitempty"` // in: they called us
 	Try           int                  `json:"try,omitempty"`
 	ScriptVersion string               `json:"script_version,omitempty"`
 	Disposition   campaign.Disposition `json:"disposition,omitempty"`
@@ -86,6 +87,9 @@ func unlockKey(task uuid.UUID, what string) string {
 }
 
 func (e *event) fill(a campaign.Attempt, o campaign.Outcome) {
+	if a.Inbound {
+		e.Direction = "in"
+	}
 	e.AttemptID, e.Try, e.ScriptVersion, e.Disposition = &a.ID, a.Try, a.Placed.ScriptVersion, o.Disposition
 	e.AnsweredAt, e.EndedAt, e.NextTry, e.CallbackAt = pointer(o.AnsweredAt), pointer(o.EndedAt), pointer(o.NextTry), pointer(o.CallbackAt)
 	if o.Answered() {

@@ -24,6 +24,11 @@ func (p *prepared) unsaid(set *compliance.Set) error {
 		}
 		want = append(want, d.What)
 	}
+	return p.lacks(want...)
+}
+
+// lacks names what the script's notice has to say and does not.
+func (p *prepared) lacks(want ...string) error {
 	if len(want) == 0 {
 		return nil
 	}

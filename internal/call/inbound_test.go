@@ -99,3 +99,23 @@ func TestRulesOfCallsThatCameIn(t *testing.T) {
 	}
 }
 
+// Its controller died: the next one finds the leg by the exchange's name and
+// hangs it up, or learns that it is gone.
+func TestAbandonedCallThatCameIn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLab(t, "nobody", callee.Script{})
+		l.comeIn(t, callee.Script{Steps: []callee.Step{pause(time.Hour)}})
+		if err := l.plan.Inbound.Answer(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		a := campaign.Attempt{ID: l.plan.Attempt.ID, Inbound: true, PlacedAt: time.Now()}
+		for _, want := range []campaign.Disposition{campaign.Failed, campaign.Uncertain} {
+			o, err := AbandonedLeg(t.Context(), l.sim, "in-1", a)
+			if err != nil || o.Disposition != want || o.Reason != "controller_died" {
+				t.Errorf("%s (%s), %v, want %s", o.Disposition, o.Reason, err, want)
+			}
+			synctest.Wait()
+		}
+		l.sim.Close()
+	})
+}

@@ -74,10 +74,15 @@ func errText(err error) string {
 // Abandoned ends the leg of an attempt whose controller died and says what is
 // known about it. It answers an error while the exchange cannot be asked.
 func Abandoned(ctx context.Context, sw pbx.Switch, a campaign.Attempt) (campaign.Outcome, error) {
+	return AbandonedLeg(ctx, sw, pbx.LegID(a.ID.String()), a)
+}
+
+// AbandonedLeg is Abandoned for a call that came in: the exchange named its leg.
+func AbandonedLeg(ctx context.Context, sw pbx.Switch, id pbx.LegID, a campaign.Attempt) (campaign.Outcome, error) {
 	o := campaign.Outcome{StartedAt: a.PlacedAt, EndedAt: time.Now()}
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
-	leg, err := sw.Attach(ctx, pbx.LegID(a.ID.String()))
+	leg, err := sw.Attach(ctx, id)
 	switch {
 	case errors.Is(err, pbx.ErrGone):
 		// It may have rung while nobody looked: the try is used.

@@ -1,0 +1,293 @@
+package app
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"ringmaster/config"
+	"ringmaster/internal/dialogue"
+	"ringmaster/internal/lab/env"
+	"ringmaster/internal/lab/sipphone"
+	"ringmaster/internal/lab/twin"
+	"ringmaster/internal/lab/twin/callee"
+	"ringmaster/internal/label"
+	"ringmaster/internal/phone"
+	"ringmaster/internal/speech"
+)
+
+// comes lets a caller ring at the twin; the script is what they do once we
+// answer.
+func comes(h *house, ex *twin.Exchange, called, from string, s callee.Script) {
+	h.t.Helper()
+	if ex.Ring("ringmaster-test", called, from, s) == "" {
+		h.t.Fatal("the application was not there")
+	}
+}
+
+// inbound waits for the n-th attempt that came in, over all contacts.
+func (h *house) inbound(n int, limit time.Duration) (a attempt, contact string) {
+	h.t.Helper()
+	h.until(fmt.Sprintf("inbound call %d is finished", n), limit, func() bool {
+		h.sights.mu.Lock()
+		defer h.sights.mu.Unlock()
+		seen := 0
+		for _, s := range h.sights.all {
+			if s.Outcome != nil && s.Attempt.Inbound {
+				if seen++; seen == n {
+					a.AttemptID, contact = s.Attempt.ID.String(), s.Attempt.Contact.ID.String()
+				}
+			}
+		}
+		return contact != ""
+	})
+	h.until("it is written", 10*time.Second, func() bool {
+		return h.do("GET", "/api/v1/attempts/"+a.AttemptID, nil, 0)["state"] == "finished"
+	})
+	list := h.do("GET", "/api/v1/attempts/"+a.AttemptID, nil, 200)
+	if list["direction"] != "in" {
+		h.t.Errorf("direction %v", list["direction"])
+	}
+	_, raw := h.raw("GET", "/api/v1/attempts/"+a.AttemptID, nil, nil)
+	if err := json.Unmarshal(raw, &a); err != nil {
+		h.t.Fatal(err)
+	}
+	return a, contact
+}
+
+var answers = []callee.Step{turnOf(), spoken("没有收到"), turnOf(), {Wait: 20 * time.Second}}
+
+// stops asks for no more calls before the notice is over.
+var stops = callee.Script{Steps: []callee.Step{{Wait: 1500 * time.Millisecond}, spoken("别打了"), {Wait: 40 * time.Second}}}
+
+// TestRow_T27_CallbacksReachTheContactsScript: who was called and calls back
+// gets the script of that call: the notice first, a recording, an outcome under
+// the same contact, a webhook; and the call that was still due is not made any
+// more. A stop word bans the number, however it came to us; the number of a
+// person on the do-not-call list is answered and opens nothing.
+func TestRow_T27_CallbacksReachTheContactsScript(t *testing.T) {
+	t.Parallel()
+	ex, p := newTwin(t)
+	p.Trunks[0].CallerID, p.Trunks[0].CallerIDVoice = "10690001", true
+	for _, n := range []string{"2001", "2002"} {
+		ex.Callee(n, callee.Script{Reject: 486})
+	}
+	h := newHouse(t, p, "sqlite", func(c *config.Config) { c.Inbound.Lines = 2 })
+	task := h.ring("2001", "e2e_001")
+	if a := h.attempt(task, 1, 30*time.Second); a.Disposition != "busy" {
+		t.Fatalf("%s", a.Disposition)
+	}
+	if st := h.do("GET", "/api/v1/call/task/"+task, nil, 200)["state"]; st != "scheduled" {
+		t.Fatalf("the contact is %v: a retry must be due for a callback to save it", st)
+	}
+	comes(h, ex, "10690001", "2001", callee.Script{Steps: answers})
+	a, contact := h.inbound(1, 60*time.Second)
+	if contact != task || a.Disposition != "completed" || !slices.Equal(a.side("them"), []string{"没有收到"}) {
+		a.show(t)
+		t.Fatalf("%s under contact %s, want %s", a.Disposition, contact, task)
+	}
+	if a.Disclosure == nil || !a.Disclosure.Complete || a.side("us")[0] != "我是智能语音助手，本次通话将会录音。" {
+		t.Errorf("the notice was not first: %q, %+v", a.side("us"), a.Disclosure)
+	}
+	if them, us, _ := h.recording(a); !slices.Equal(them, []string{"没有收到"}) || !slices.Equal(us, a.side("us")) {
+		t.Errorf("recording: them %q, us %q", them, us)
+	}
+	if b := h.hooks.about(h, a.AttemptID); b["direction"] != "in" || b["task_id"] != task || b["customer_id"] != "2001" {
+		t.Errorf("the CRM was told %v", b)
+	}
+	if st := h.do("GET", "/api/v1/call/task/"+task, nil, 200); st["state"] != "done" || st["tries"] != 1.0 {
+		t.Errorf("after the callback the contact is %v with %v tries", st["state"], st["tries"])
+	}
+
+	// A stop word in a call that came in bans the number; a later call from it is
+	// answered, and bans no less.
+	task = h.ring("2002", "e2e_001")
+	h.attempt(task, 1, 30*time.Second)
+	comes(h, ex, "10690001", "2002", stops)
+	if a, _ = h.inbound(2, 60*time.Second); a.Disposition != "opted_out" {
+		a.show(t)
+		t.Fatalf("%s", a.Disposition)
+	}
+	comes(h, ex, "10690001", "2002", callee.Script{Steps: []callee.Step{{Wait: 2 * time.Second}, {Hangup: true}}})
+	if a, _ = h.inbound(3, 60*time.Second); a.Disposition != "hung_up" || a.Reason != "caller_hung_up" || len(a.Turns) == 0 {
+		a.show(t)
+		t.Errorf("on the do-not-call list: %s, but they called us", a.Disposition)
+	}
+	task = h.order("2002", "e2e_001")
+	h.until("calling them is refused as before", 20*time.Second, func() bool {
+		return h.do("GET", "/api/v1/call/task/"+task, nil, 200)["state"] == "blocked"
+	})
+	if n := len(ex.Calls("2002")); n != 1 {
+		t.Errorf("2002 rang %d times", n)
+	}
+	h.noLegs()
+}
+
+// Callers of whom nothing is known, and withheld numbers: the configured script
+// or the polite line; the same stranger is the same contact; they are never
+// dialled. More calls than lines are refused as busy.
+func TestStrangersAreAnsweredPolitely(t *testing.T) {
+	t.Parallel()
+	ex, p := newTwin(t)
+	p.Trunks[0].CallerID, p.Trunks[0].CallerIDVoice = "10690001", true
+	h := newHouse(t, p, "sqlite", func(c *config.Config) { c.Inbound.Lines = 1 })
+	comes(h, ex, "10690001", "3001", stops)
+	h.until("the call is live", 10*time.Second, func() bool { return h.app.scheduler.Stats().Live == 1 })
+	comes(h, ex, "10690001", "3002", callee.Script{}) // the line is taken
+	h.until("the second was refused", 10*time.Second, func() bool { return h.metric(`ringmaster_inbound_calls_total{pbx="twin",result="busy"} 1`) })
+	a, first := h.inbound(1, 60*time.Second)
+	if a.Disposition != "opted_out" || a.Turns[0].Planned+a.Turns[0].Text == "" || !strings.Contains(a.Turns[0].Planned+a.Turns[0].Text, "我是智能语音助手") {
+		a.show(t)
+		t.Fatalf("%s: %+v", a.Disposition, a.Turns)
+	}
+	h.until("the line is free", 10*time.Second, func() bool { return h.app.scheduler.Stats().Live == 0 })
+	comes(h, ex, "10690001", "3001", callee.Script{Steps: []callee.Step{{Wait: 2 * time.Second}, {Hangup: true}}})
+	a, again := h.inbound(2, 60*time.Second)
+	if a.Disposition != "hung_up" || a.Reason != "caller_hung_up" || again != first {
+		a.show(t)
+		t.Errorf("%s (%s), contact %s, before %s", a.Disposition, a.Reason, again, first)
+	}
+	h.until("the line is free", 10*time.Second, func() bool { return h.app.scheduler.Stats().Live == 0 })
+	comes(h, ex, "10690001", "anonymous", stops)
+	a, withheld := h.inbound(3, 60*time.Second)
+	if a.Disposition != "opted_out" || withheld == first {
+		a.show(t)
+		t.Errorf("a withheld number: %s", a.Disposition)
+	}
+	for _, c := range []string{first, withheld} {
+		if st := h.do("GET", "/api/v1/call/task/"+c, nil, 200); st["state"] != "done" {
+			t.Errorf("a stranger's contact is %v", st["state"])
+		}
+	}
+	if n := h.app.fleet.nodes[0].trunks[0].way.Busy; n != 0 {
+		t.Errorf("%d lines are taken by nobody", n)
+	}
+	h.noLegs()
+}
+
+// The caller gives up before we answer, and calls come while the controller
+// stops or takes none: one outcome or none, no leg left.
+func TestInboundEdges(t *testing.T) {
+	t.Parallel()
+	ex, p := newTwin(t)
+	h := newHouse(t, p, "sqlite", func(c *config.Config) { c.Inbound.Disabled = true })
+	comes(h, ex, "10690001", "3001", callee.Script{})
+	h.until("it was refused", 10*time.Second, func() bool { return h.metric(`ringmaster_inbound_calls_total{pbx="twin",result="refused"} 1`) })
+	h.noLegs()
+	h.stop()
+	h.cfg.Inbound.Disabled, h.cfg.Inbound.Script = false, "brief_001"
+	h.start()
+	comes(h, ex, "10690001", "3001", callee.Script{Steps: []callee.Step{{Wait: time.Minute}}})
+	a, _ := h.inbound(1, 60*time.Second)
+	if a.Disposition != "completed" || !slices.Equal(a.side("us"), []string{"我是智能语音助手，通话录音。", "再见。"}) {
+		a.show(t)
+		t.Errorf("the configured script did not answer: %s", a.Disposition)
+	}
+	comes(h, ex, "10690001", "3002", callee.Script{Steps: []callee.Step{{Wait: time.Minute}}})
+	h.until("the next is live", 10*time.Second, func() bool { return h.seen("talking") == 2 })
+	h.stop() // grace is a second
+	h.start()
+	if a, _ = h.inbound(2, time.Second); a.Disposition != "cancelled" {
+		a.show(t)
+		t.Errorf("when the controller stops: %s (%s)", a.Disposition, a.Reason)
+	}
+	h.noLegs()
+}
+
+func TestWhichTrunkACallCameOver(t *testing.T) {
+	for _, c := range []struct {
+		endpoint, channel string
+		want              bool
+	}{
+		{"PJSIP/{number}@carrier", "PJSIP/carrier-0000002a", true},
+		{"PJSIP/{number}@carrier-1", "PJSIP/carrier-1-0000002a", true},
+		{"PJSIP/{number}@carrier", "PJSIP/carrier-1-0000002a", false},
+		{"PJSIP/sip-trunk/sip:{number}@10.0.0.1", "PJSIP/sip-trunk-00000001", true},
+		{"PJSIP/{number}@carrier", "", false},
+		{"PJSIP/{number}@carrier", "PJSIP/-00000000", false},
+		{"sofia/gateway/telecom/{number}", "telecom", true},
+		{"sofia/gateway/telecom/{number}", "unicom", false},
+	} {
+		if got := cameOver(c.endpoint, c.channel); got != c.want {
+			t.Errorf("%s came over %s: %v", c.channel, c.endpoint, got)
+		}
+	}
+}
+
+func TestNumbersThatAreCalled(t *testing.T) {
+	want, err := phone.Parse("+861065521234", "CN")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, raw := range []string{"+861065521234", "01065521234", "861065521234"} {
+		if got := numberOf(raw, "CN"); got != want {
+			t.Errorf("%s is %v", raw, got)
+		}
+	}
+	for _, raw := range []string{"", "s", "a;b", strings.Repeat("9", 100)} {
+		if got := numberOf(raw, "CN"); !got.IsZero() {
+			t.Errorf("%q is %v", raw, got)
+		}
+	}
+}
+
+// What a stranger hears who says nothing: the notice, a polite line, good-bye.
+func TestTheClosingIsPolite(t *testing.T) {
+	sc, err := dialogue.Compile("inbound_closing.yaml", closingSource)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, lang := range []speech.Language{"cmn", "en"} {
+		st, mv := sc.Start(dialogue.Customer{Language: lang}, time.Now())
+		var said []dialogue.Line
+		for range 10 {
+			said = append(said, mv.Lines...)
+			if mv.End != nil {
+				break
+			}
+			in := dialogue.Input{Kind: dialogue.Silence}
+			if len(mv.Lines) > 0 {
+				in = dialogue.Input{Kind: dialogue.Said, HeardLine: mv.Lines[len(mv.Lines)-1].ID}
+			}
+			st, mv = sc.Next(st, in, time.Now())
+		}
+		if len(said) != 3 || !said[0].Disclosure || mv.End == nil || mv.End.Disposition != "completed" {
+			t.Errorf("%s: %+v, end %+v", lang, said, mv.End)
+		}
+		if missing := label.Missing(said[0].Text, label.PartAI, label.PartRecording); missing != nil {
+			t.Errorf("%s: the notice does not say %v", lang, missing)
+		}
+	}
+}
+
+// A callback over a real Asterisk: the phone that was rung rings back and hears
+// the script of that call, word by word.
+func TestRealCallback(t *testing.T) {
+	env.Need(t, env.Asterisk)
+	r := newReal(t, map[string]sipphone.Script{"2001": {sipphone.Reject(486, "")}})
+	h := newHouse(t, r.pbx, "sqlite")
+	task := h.ring("2001", "brief_001")
+	if a := h.attempt(task, 1, 30*time.Second); a.Disposition != "busy" {
+		t.Fatalf("%s", a.Disposition)
+	}
+	c, err := r.phone.Dial(sipphone.Dial{Account: sipphone.Account{Server: r.ast.SIPAddr(), User: "2001"}, To: "10690001",
+		Script: sipphone.Script{sipphone.Silence(time.Minute)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, contact := h.inbound(1, 60*time.Second)
+	if contact != task || a.Disposition != "completed" || a.Disclosure == nil || !a.Disclosure.Complete {
+		a.show(t)
+		t.Fatalf("%s under contact %s, want %s", a.Disposition, contact, task)
+	}
+	if heard := words(t, c.Heard().Samples, 8000); !slices.Equal(heard, a.side("us")) || len(heard) != 2 {
+		t.Errorf("the phone heard %q, the transcript says %q", heard, a.side("us"))
+	}
+	if st := h.do("GET", "/api/v1/call/task/"+task, nil, 200); st["state"] != "done" {
+		t.Errorf("after the callback the contact is %v", st["state"])
+	}
+	h.noLegs()
+}
