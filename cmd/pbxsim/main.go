@@ -1,6 +1,7 @@
 // Command pbxsim is an exchange without telephones: it speaks the Asterisk
-// REST Interface, its events and its media websocket on one port, with
-// scripted subscribers behind it. For demonstrations, tests and load.
+// REST Interface, its events and its media websocket on one port, and with
+// --esl FreeSWITCH's event socket on another, with the same scripted
+// subscribers behind both. For demonstrations, tests and load.
 package main
 
 import (
@@ -14,6 +15,7 @@ import (
 	"os/signal"
 	"syscall"
 
+	"ringmaster/internal/lab/fstwin"
 	"ringmaster/internal/lab/tone"
 	"ringmaster/internal/lab/twin"
 	"ringmaster/internal/lab/twin/callee"
@@ -37,6 +39,9 @@ func run(ctx context.Context, args []string, out, diag io.Writer) error {
 	callees := fs.String("callees", "", "YAML file of subscribers (format pbxsim/1); empty: the built-in six")
 	user := fs.String("user", "ringmaster", "ARI user; empty lets everyone in")
 	password := fs.String("password", "", "ARI password")
+	esl := fs.String("esl", "", "address of a FreeSWITCH event socket, such as 127.0.0.1:8021; empty: none")
+	eslPassword := fs.String("esl-password", "ClueCon", "password of the event socket")
+	handOver := fs.String("hand-over", "", "host:port of a controller's outbound socket: the extension \"inbound\" of the FreeSWITCH hands its calls there")
 	seed := fs.Uint64("seed", 1, "decides everything that is left to chance")
 	keep := fs.Bool("keep", false, "keep all that subscribers heard, in memory")
 	quiet := fs.Bool("quiet", false, "log errors only")
@@ -54,18 +59,37 @@ func run(ctx context.Context, args []string, out, diag io.Writer) error {
 	if err != nil {
 		return err
 	}
+	log := slog.New(slog.NewTextHandler(diag, &slog.HandlerOptions{Level: level}))
 	ex, err := twin.Start(twin.Config{
 		User: *user, Password: *password, Cast: cast, Seed: *seed, Keep: *keep,
-		Log: slog.New(slog.NewTextHandler(diag, &slog.HandlerOptions{Level: level})),
+		Log: log,
 	}, *listen)
 	if err != nil {
 		return err
 	}
 	defer ex.Close()
 	_, _ = fmt.Fprintf(out, "ARI    %s\nevents ws://%s/ari/events?app=<name>\nstats  http://%s/twin/stats\n", ex.URL(), ex.Addr(), ex.Addr())
+	all := map[string]func() twin.Stats{"ARI": ex.Stats}
+	if *esl != "" {
+		cfg := fstwin.Config{Password: *eslPassword, Cast: cast, Seed: *seed, Keep: *keep, Log: log}
+		if *handOver != "" {
+			cfg.Dialplan = map[string]string{"inbound": "socket " + *handOver + " async full"}
+		}
+		fs, err := fstwin.Start(cfg, *esl)
+		if err != nil {
+			return err
+		}
+		defer fs.Close()
+		all["ESL"] = fs.Stats
+		_, _ = fmt.Fprintf(out, "ESL    %s\nstats  api twin stats\n", fs.Addr())
+	}
 	<-ctx.Done()
-	s := ex.Stats()
-	_, _ = fmt.Fprintf(out, "%d rings, %d answered, %d live at the end, outcomes %v\n", s.Rings, s.Answered, s.Live, s.Outcomes)
+	for _, name := range []string{"ARI", "ESL"} {
+		if stats := all[name]; stats != nil {
+			s := stats()
+			_, _ = fmt.Fprintf(out, "%s: %d rings, %d answered, %d live at the end, outcomes %v\n", name, s.Rings, s.Answered, s.Live, s.Outcomes)
+		}
+	}
 	return nil
 }
 

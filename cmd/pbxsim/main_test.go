@@ -1,8 +1,10 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -45,6 +47,50 @@ func TestRun(t *testing.T) {
 			t.Error(err)
 		}
 	case <-time.After(5 * time.Second):
+		t.Error("it does not end")
+	}
+}
+
+// With --esl it is a FreeSWITCH too, with the same subscribers.
+func TestBothBrands(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	r, w := io.Pipe()
+	done := make(chan error, 1)
+	go func() {
+		done <- run(ctx, []string{"--listen", "127.0.0.1:0", "--esl", "127.0.0.1:0", "--esl-password", "p"}, w, io.Discard)
+		_ = w.Close()
+	}()
+	addr := ""
+	lines := bufio.NewScanner(r)
+	for addr == "" && lines.Scan() {
+		if a, ok := strings.CutPrefix(lines.Text(), "ESL"); ok {
+			addr = strings.TrimSpace(a)
+		}
+	}
+	go func() { _, _ = io.Copy(io.Discard, r) }()
+	c, err := (&net.Dialer{}).DialContext(ctx, "tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = c.Close() }()
+	if _, err := io.WriteString(c, "auth p\n\nbgapi originate user/agent1 &park()\nJob-UUID: j\n\nevent plain BACKGROUND_JOB\n\n"); err != nil {
+		t.Fatal(err)
+	}
+	_ = c.SetReadDeadline(time.Now().Add(20 * time.Second))
+	found := false
+	for in := bufio.NewScanner(c); !found && in.Scan(); {
+		found = strings.HasPrefix(in.Text(), "+OK ") && len(in.Text()) == 40 // the channel's uuid
+	}
+	if !found {
+		t.Error("agent1 never answered")
+	}
+	cancel()
+	select {
+	case err := <-done:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(10 * time.Second):
 		t.Error("it does not end")
 	}
 }

@@ -158,7 +158,7 @@ func (ex *Exchange) show(arg string) string {
 		}
 		b, err := json.Marshal(rows)
 		if err != nil {
-			return errf("%v", err)
+			return refusal(err)
 		}
 		return fmt.Sprintf(`{"row_count":%d,"rows":%s}`, len(rows), b)
 	}
@@ -232,10 +232,10 @@ func (ex *Exchange) own(arg string) string {
 	case "fault":
 		var f Fault
 		if err := json.Unmarshal([]byte(rest), &f); err != nil {
-			return errf("%v", err)
+			return refusal(err)
 		}
 		if err := ex.inject(f); err != nil {
-			return errf("%v", err)
+			return refusal(err)
 		}
 		return fine
 	case "ring":
@@ -257,7 +257,7 @@ func (ex *Exchange) own(arg string) string {
 	}
 	b, err := json.Marshal(v)
 	if err != nil {
-		return errf("%v", err)
+		return refusal(err)
 	}
 	return string(b)
 }

@@ -1,6 +1,7 @@
 package fstwin
 
 import (
+	"maps"
 	"strings"
 	"time"
 )
@@ -37,8 +38,7 @@ func absent(name string) string {
 
 // channelAPIs are the uuid_* commands.
 func channelAPIs() map[string]func(ch *channel, arg string) string {
-	ok := func(*channel, string) string { return fine }
-	return map[string]func(ch *channel, arg string) string{
+	t := map[string]func(ch *channel, arg string) string{
 		"uuid_kill": func(ch *channel, arg string) string {
 			c := normalClearing
 			if arg != "" {
@@ -100,6 +100,15 @@ func channelAPIs() map[string]func(ch *channel, arg string) string {
 			})
 			return "+OK " + arg + "\n"
 		},
+	}
+	maps.Copy(t, callAPIs())
+	return t
+}
+
+// callAPIs are those that are methods, or do nothing here.
+func callAPIs() map[string]func(ch *channel, arg string) string {
+	ok := func(*channel, string) string { return fine }
+	return map[string]func(ch *channel, arg string) string{
 		"uuid_transfer": (*channel).transfer,
 		"uuid_record":   (*channel).recordAPI,
 		"uuid_send_dtmf": func(ch *channel, arg string) string {
@@ -188,7 +197,7 @@ func (ch *channel) recordAPI(arg string) string {
 	if len(f) < 2 {
 		return "-USAGE: <uuid> [start|stop|mask|unmask] <path> [<limit>]\n"
 	}
-	done := false
+	var done bool
 	failure := "-ERR Cannot record session!\n"
 	switch f[0] {
 	case "start":

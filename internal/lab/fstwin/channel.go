@@ -36,7 +36,7 @@ type channel struct {
 	created, progress, progressed time.Time
 	answeredAt, hungupAt, bridge  time.Time
 	timers, limits                []*time.Timer // until the answer; until the end
-	onAnswer, onEarly             func()
+	onAnswer                      func()
 	onHangup                      []func()
 
 	tasks    []task     // the extension: what is left to be executed

@@ -2,7 +2,6 @@ package fstwin
 
 import (
 	"crypto/subtle"
-	"fmt"
 	"strings"
 	"time"
 )
@@ -36,7 +35,7 @@ func (c *conn) handle(m command) bool {
 }
 
 func (c *conn) login(verb, rest string) bool {
-	same := false
+	var same bool
 	switch verb {
 	case "auth":
 		same = subtle.ConstantTimeCompare([]byte(rest), []byte(c.ex.cfg.Password)) == 1
@@ -332,4 +331,4 @@ func knownEvent(name string) bool {
 	return false
 }
 
-func errf(format string, args ...any) string { return "-ERR " + fmt.Sprintf(format, args...) + "\n" }
+func refusal(err error) string { return "-ERR " + err.Error() + "\n" }

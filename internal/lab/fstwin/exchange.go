@@ -73,7 +73,6 @@ type Exchange struct {
 	core     string
 	startup  time.Time
 	sequence int64
-	serial   int
 	channels map[string]*channel
 	ghosts   []*channel // dead, and still listed
 	conns    map[*conn]bool
