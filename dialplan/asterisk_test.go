@@ -18,6 +18,7 @@ import (
 	lab "ringmaster/internal/lab/asterisk"
 	"ringmaster/internal/lab/env"
 	"ringmaster/internal/lab/sipphone"
+	"ringmaster/internal/lab/tone"
 	"ringmaster/internal/pbx"
 )
 
@@ -30,7 +31,7 @@ func users(a *lab.Asterisk, phones string) map[string]string {
 		"modules.conf":    "[modules]\nautoload = no\n#include ringmaster/modules.conf\n",
 		"http.conf":       "[general]\nenabled = no\n#include ringmaster/http.conf\n",
 		"ari.conf":        fmt.Sprintf("[general]\nenabled = no\n#include ringmaster/ari.conf\n[%s]\ntype = user\npassword = %s\n", user, password),
-		"extensions.conf": "[general]\nstatic = yes\n#include ringmaster/extensions.conf\n",
+		"extensions.conf": "[general]\nstatic = yes\n#include ringmaster/extensions.conf\n[ringmaster-inbound](+)\nexten => hop,1,Set(RM_CALLED=4008)\n same => n,Goto(ringmaster-amd,s,1)\n",
 		"queues.conf":     "[general]\npersistentmembers = no\n#include ringmaster/queues.conf\n[support](+)\nmember => PJSIP/ann\n",
 		"pjsip.conf": fmt.Sprintf(`#include ringmaster/pjsip.conf
 [udp]
@@ -109,13 +110,15 @@ func TestRealAsteriskLoadsTheFiles(t *testing.T) {
 		t.Errorf("not a clean start:\n%s", strings.Join(bad, "\n"))
 	}
 	for command, want := range map[string][]string{
-		"dialplan show ringmaster-inbound": {"'_[+0-9].' =>", "Stasis(ringmaster-rm-1,inbound,${FILTER(+0-9,${EXTEN})})"},
-		"dialplan show ai-handover":        {"'support' =>", "Queue(support,tc,,,", "Stasis(ringmaster-rm-1,queue-left,support,${QUEUESTATUS})"},
-		"ari show status":                  {"Enabled: Yes"},
-		"ari show users":                   {"ringmaster"},
-		"http show status":                 {"Server Enabled and Bound to " + a.HTTPAddr()},
-		"pjsip show endpoint carrier":      {"ringmaster-inbound", "rtp_keepalive                      : 2", "send_pai                           : true", "(ulaw|alaw)"},
-		"queue show support":               {"PJSIP/ann"},
+		"dialplan show ringmaster-inbound":  {"'_[+0-9].' =>", "Stasis(ringmaster-rm-1,inbound,${FILTER(+0-9,${EXTEN})},${CHANNEL(name)})", "ringmaster-fallback,s,1"},
+		"dialplan show ringmaster-fallback": {"Read(RM_KEY,dial,1,i,2,8)", `GotoIf($["${RM_KEY}"="0"]?ai-handover,support,1)`},
+		"dialplan show ringmaster-amd":      {"AMD(2500,1500,800,5000)", "Stasis(ringmaster-rm-1,inbound,"},
+		"dialplan show ai-handover":         {"'support' =>", "Queue(support,tc,,,", "Stasis(ringmaster-rm-1,queue-left,support,${QUEUESTATUS})"},
+		"ari show status":                   {"Enabled: Yes"},
+		"ari show users":                    {"ringmaster"},
+		"http show status":                  {"Server Enabled and Bound to " + a.HTTPAddr()},
+		"pjsip show endpoint carrier":       {"ringmaster-inbound", "rtp_keepalive                      : 2", "send_pai                           : true", "(ulaw|alaw)"},
+		"queue show support":                {"PJSIP/ann"},
 	} {
 		out, err := a.CLI(t.Context(), command)
 		for _, w := range want {
@@ -148,6 +151,7 @@ func TestRealInboundCallAndQueue(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = p.Close() })
 	a, c := rendered(t, p.Addr().String())
+	away(t, a, p)
 
 	sw, err := asterisk.New(app.AsteriskConfig(c, c.PBX[0], nil))
 	if err != nil {
@@ -166,6 +170,7 @@ func TestRealInboundCallAndQueue(t *testing.T) {
 		time.Sleep(10 * time.Millisecond)
 	}
 
+	amdHop(ctx, t, a, p, sw)
 	call, err := p.Dial(sipphone.Dial{Account: sipphone.Account{Server: a.SIPAddr(), User: "hidden"}, To: "+861065521234",
 		Headers: []sipphone.Header{{Name: "P-Asserted-Identity", Value: "<sip:+8613812345678@carrier.example>"}}})
 	if err != nil {
@@ -210,5 +215,53 @@ func await(ctx context.Context, t *testing.T, l pbx.Leg, is func(pbx.Event) bool
 			return
 		}
 		t.Logf("passed over: %T %+v", e, e)
+	}
+}
+
+// away: nobody runs the application, so a caller gets the menu of the exchange,
+// and the key leads to the queue where ann takes the call.
+func away(t *testing.T, a *lab.Asterisk, p *sipphone.Phone) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	call, err := p.Dial(sipphone.Dial{Account: sipphone.Account{Server: a.SIPAddr(), User: "2001"}, To: "861065521234",
+		Script: sipphone.Script{sipphone.Silence(500 * time.Millisecond), sipphone.DTMF("0"), sipphone.Silence(time.Minute)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ann, err := p.WaitCall(ctx, "ann")
+	if err != nil {
+		t.Fatalf("with Ringmaster away key 0 did not lead to the queue: %v", err)
+	}
+	if _, err := ann.Wait(ctx); err != nil && !errors.Is(err, io.EOF) { // she hangs up by herself
+		t.Error(err)
+	}
+	call.Hangup("")
+	if _, err := call.Wait(ctx); err != nil && !errors.Is(err, io.EOF) {
+		t.Error(err)
+	}
+}
+
+// amdHop: a dialplan of the user's sends a call through Asterisk's own detection;
+// it comes with what was found.
+func amdHop(ctx context.Context, t *testing.T, a *lab.Asterisk, p *sipphone.Phone, sw pbx.Switch) {
+	t.Helper()
+	call, err := p.Dial(sipphone.Dial{Account: sipphone.Account{Server: a.SIPAddr(), User: "2001"}, To: "hop",
+		Script: sipphone.Script{sipphone.Silence(300 * time.Millisecond), sipphone.Speak(tone.Encode("喂", 8000)), sipphone.Silence(time.Minute)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	in, err := sw.Accept(ctx)
+	if err != nil {
+		t.Fatalf("the call through AMD never came: %v", err)
+	}
+	if in.Called != "4008" || len(in.Args) != 3 || !strings.HasPrefix(in.Args[0], "PJSIP/carrier-") || in.Args[1] != "HUMAN" {
+		t.Errorf("called %q with %q", in.Called, in.Args)
+	}
+	if err := in.Leg.Hangup(ctx, pbx.CauseNormal); err != nil {
+		t.Error(err)
+	}
+	if _, err := call.Wait(ctx); err != nil && !errors.Is(err, io.EOF) {
+		t.Error(err)
 	}
 }

@@ -40,6 +40,13 @@ func TestGolden(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	golden(t, dir, "testdata", "ari.conf")
+}
+
+// golden compares a folder of rendered files with testdata; secret is the one
+// file with the password.
+func golden(t *testing.T, dir, testdata, secret string) {
+	t.Helper()
 	got, err := os.ReadDir(dir)
 	if err != nil || len(got) != 6 {
 		t.Fatalf("%v, %v", got, err)
@@ -49,7 +56,7 @@ func TestGolden(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		golden := filepath.Join("testdata", f.Name())
+		golden := filepath.Join(testdata, f.Name())
 		if *update {
 			if err := os.WriteFile(golden, text, 0o644); err != nil {
 				t.Fatal(err)
@@ -63,8 +70,8 @@ func TestGolden(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if secret := f.Name() == "ari.conf"; secret != (st.Mode().Perm() == 0o600) || secret != strings.Contains(string(text), "a-long-random-one") {
-			t.Errorf("%s: mode %v; the password belongs into ari.conf alone, for its owner alone", f.Name(), st.Mode())
+		if is := f.Name() == secret; is != (st.Mode().Perm() == 0o600) || is != strings.Contains(string(text), "a-long-random-one") {
+			t.Errorf("%s: mode %v; the password belongs into %s alone, for its owner alone", f.Name(), st.Mode(), secret)
 		}
 	}
 }
@@ -145,7 +152,7 @@ func TestWhichExchangeAndWhere(t *testing.T) {
 }
 
 func plain() dialplan.Data {
-	return dialplan.Data{App: "app", User: "user", Password: "password", Bind: "127.0.0.1", Port: 8088, Prefix: "p", Trunks: []string{"carrier"},
+	return dialplan.Data{MaxSeconds: 600, Fallback: dialplan.Fallback{Keys: []dialplan.Key{{Digit: "0", Queue: "support"}}}, App: "app", User: "user", Password: "password", Bind: "127.0.0.1", Port: 8088, Prefix: "p", Trunks: []string{"carrier"},
 		Agents: []string{"PJSIP/ann"}, Queues: []dialplan.Queue{{Name: "support", Context: "ai-handover", Extension: "x1"}}}
 }
 
@@ -158,7 +165,9 @@ func TestRefused(t *testing.T) {
 		"prefix":    func(d *dialplan.Data, s string) { d.Prefix = s },
 		"trunk":     func(d *dialplan.Data, s string) { d.Trunks[0] = s },
 		"agent":     func(d *dialplan.Data, s string) { d.Agents[0] = "PJSIP/" + s },
-		"queue":     func(d *dialplan.Data, s string) { d.Queues[0].Name = s },
+		"queue":     func(d *dialplan.Data, s string) { d.Queues[0].Name, d.Fallback.Keys[0].Queue = s, s },
+		"sound":     func(d *dialplan.Data, s string) { d.Fallback.Sound = s },
+		"key":       func(d *dialplan.Data, s string) { d.Fallback.Keys[0].Digit = s },
 		"context":   func(d *dialplan.Data, s string) { d.Queues[0].Context = s },
 		"extension": func(d *dialplan.Data, s string) { d.Queues[0].Extension = s },
 	}
@@ -183,11 +192,14 @@ func TestRefused(t *testing.T) {
 	for _, s := range []string{"", "a b", "a;b", "a\nb", "[a]", `a\`, `"a"`, ">a", "é", strings.Repeat("x", 200)} {
 		refused("password", func(d *dialplan.Data) { d.Password = s })
 	}
-	for _, s := range []string{"general", "Globals", dialplan.InboundContext} {
+	for _, s := range []string{"general", "Globals", dialplan.InboundContext, dialplan.FallbackContext, dialplan.AMDContext} {
 		refused("context "+s, func(d *dialplan.Data) { d.Queues[0].Context = s })
 	}
 	refused("h, which runs at every hang-up", func(d *dialplan.Data) { d.Queues[0].Extension = "h" })
-	refused("queue general", func(d *dialplan.Data) { d.Queues[0].Name = "general" })
+	refused("queue general", func(d *dialplan.Data) { d.Queues[0].Name, d.Fallback.Keys = "general", nil })
+	refused("no limit", func(d *dialplan.Data) { d.MaxSeconds = 0 })
+	refused("a sound above", func(d *dialplan.Data) { d.Fallback.Sound = "a/../b" })
+	refused("a key of no queue", func(d *dialplan.Data) { d.Fallback.Keys[0].Queue = "other" })
 	refused("user general", func(d *dialplan.Data) { d.User = "General" })
 	refused("one extension twice", func(d *dialplan.Data) {
 		d.Queues = append(d.Queues, dialplan.Queue{Name: "other", Context: "AI-handover", Extension: "x-1"})
@@ -221,6 +233,7 @@ func FuzzRender(f *testing.F) {
 		d := plain()
 		d.App, d.User, d.Password, d.Bind, d.Trunks, d.Agents = app, user, password, bind, []string{trunk}, []string{agent}
 		d.Queues = []dialplan.Queue{{Name: queue, Context: context, Extension: extension}}
+		d.Fallback.Keys = []dialplan.Key{{Digit: "0", Queue: queue}}
 		if prefix != "" {
 			d.Prefix = prefix
 		}

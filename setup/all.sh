@@ -5,7 +5,7 @@ one_at_a_time
 
 began=$SECONDS
 n=0
-parts=(build espeak phones mariadb asterisk mysql)
+parts=(build espeak phones xmllint mariadb asterisk mysql)
 for part in "${parts[@]}"; do
 	n=$((n + 1))
 	from=$SECONDS

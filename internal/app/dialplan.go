@@ -6,12 +6,15 @@ import (
 	"net/netip"
 	"net/url"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"ringmaster/adapter/asterisk"
 	"ringmaster/config"
 	"ringmaster/dialplan"
+	"ringmaster/internal/call"
 )
 
 // ErrDialplan is wrapped by errors of RenderDialplan about the configuration.
@@ -53,7 +56,31 @@ func DialplanData(c config.Config, name string) (dialplan.Data, error) {
 	for _, q := range p.Queues {
 		d.Queues = append(d.Queues, dialplan.Queue{Name: q.Name, Context: q.Context, Extension: q.Extension})
 	}
+	d.Fallback, d.MaxSeconds = fallbackOf(c, p), longestInbound(c)
 	return d, nil
+}
+
+// fallbackOf are the keys that lead to queues of an exchange.
+func fallbackOf(c config.Config, p config.PBX) dialplan.Fallback {
+	f := dialplan.Fallback{Sound: c.Inbound.Fallback.Sound}
+	for _, q := range p.Queues {
+		for digit, queue := range c.Inbound.Fallback.Keys {
+			if queue == q.Name {
+				f.Keys = append(f.Keys, dialplan.Key{Digit: digit, Queue: queue})
+			}
+		}
+	}
+	if len(c.Inbound.Fallback.Keys) == 0 && len(p.Queues) > 0 {
+		f.Keys = []dialplan.Key{{Digit: "0", Queue: p.Queues[0].Name}}
+	}
+	slices.SortFunc(f.Keys, func(a, b dialplan.Key) int { return strings.Compare(a.Digit, b.Digit) })
+	return f
+}
+
+// longestInbound is by when the exchange itself ends a call that came in, in
+// seconds: the conversation with us, and one with a person.
+func longestInbound(c config.Config) int {
+	return int((c.Dialling.MaxDuration + call.DefaultLimits().HandedOver + time.Minute).Seconds())
 }
 
 // pjsipTrunk finds the endpoint's name in PJSIP/{number}@carrier and in

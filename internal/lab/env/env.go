@@ -22,6 +22,7 @@ const (
 	Sox      Part = "sox"      // the program sox
 	SIPp     Part = "sipp"     // the program sipp
 	Baresip  Part = "baresip"  // the program baresip
+	XMLLint  Part = "xmllint"  // the program xmllint
 )
 
 // ErrMissing is wrapped by every error of Find; its sentence names the script to run.
@@ -57,6 +58,8 @@ func table(p Part) (where, bool) {
 		return where{program: "sipp", script: "setup/phones.sh"}, true
 	case Baresip:
 		return where{program: "baresip", script: "setup/phones.sh"}, true
+	case XMLLint:
+		return where{program: "xmllint", script: "setup/xmllint.sh"}, true
 	}
 	return where{}, false
 }

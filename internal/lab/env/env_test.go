@@ -72,7 +72,7 @@ func TestNeedIsContentWithWhatIsThere(t *testing.T) {
 func TestFindNamesTheScript(t *testing.T) {
 	t.Setenv("RINGMASTER_LOCAL", t.TempDir())
 	t.Setenv("PATH", t.TempDir())
-	for _, p := range []Part{Asterisk, MariaDB, MySQL, Espeak, Sox, SIPp, Baresip} {
+	for _, p := range []Part{Asterisk, MariaDB, MySQL, Espeak, Sox, SIPp, Baresip, XMLLint} {
 		_, err := Find(p)
 		if !errors.Is(err, ErrMissing) && !errors.Is(err, nil) {
 			t.Errorf("%s: %v is not ErrMissing", p, err)
