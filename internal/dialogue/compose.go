@@ -159,7 +159,7 @@ func (t *turn) composed(waiting bool) {
 
 func (t *turn) composedLine(n *node) Line {
 	lang := t.st.Language
-	return Line{ID: n.id + composeLine, Text: t.st.Words, Hints: t.s.hints(lang, t.st.Words, nil), Language: lang, Voice: t.s.voiceFor(n.say, &t.st, lang).Voice}
+	return Line{ID: n.id + composeLine, Text: t.st.Words, Hints: t.s.hints(lang, t.st.Words, nil), Language: lang, Voice: t.s.voiceFor(n.say, &t.st, lang)}
 }
 
 const composeLine = ".compose"

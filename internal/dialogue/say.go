@@ -45,7 +45,7 @@ func (t *turn) say(sy *say, count int) bool {
 }
 
 func (s *Script) line(st *State, sy *say, v *template, lang speech.Language, text string, hints []speech.Hint) Line {
-	return Line{ID: v.id, Text: text, Hints: s.hints(lang, text, hints), Language: lang, Voice: s.voiceFor(sy, st, lang).Voice, Protected: sy.protected, Disclosure: sy.notice, Fixed: sy.fixed}
+	return Line{ID: v.id, Text: text, Hints: s.hints(lang, text, hints), Language: lang, Voice: s.voiceFor(sy, st, lang), Protected: sy.protected, Disclosure: sy.notice, Fixed: sy.fixed}
 }
 
 // in chooses the language: the customer's, the script's, Mandarin, any.

@@ -53,10 +53,8 @@ func (s *Script) Cast(c *voices.Catalogue) *Script {
 	return &out
 }
 
-// voiceFor chooses who speaks a line: as the contact, the node, the segment or
-// the script asks, else by the catalogue's defaults. Without a catalogue it is
-// the first that the script asks for by name.
-func (s *Script) voiceFor(sy *say, st *State, l speech.Language) voices.Choice {
+// asksFor are the wishes for a line, strongest first.
+func (s *Script) asksFor(sy *say, st *State, l speech.Language) [4]voices.Ask {
 	asks := [4]voices.Ask{{Level: voices.Contact}, {Level: voices.Node}, {Level: voices.Segment, Wish: s.voices.segments[st.Segment].in(l)}, {Level: voices.Script, Wish: s.voices.script.in(l)}}
 	if st.Voice != "" {
 		asks[0].Wish = voices.ParseWish(st.Voice)
@@ -64,15 +62,23 @@ func (s *Script) voiceFor(sy *say, st *State, l speech.Language) voices.Choice {
 	if sy != nil {
 		asks[1].Wish = sy.voice.in(l)
 	}
+	return asks
+}
+
+// voiceFor is who speaks a line: as the contact, the node, the segment or the
+// script asks, else by the catalogue's defaults. Without a catalogue it is the
+// first that the script asks for by name.
+func (s *Script) voiceFor(sy *say, st *State, l speech.Language) string {
+	asks := s.asksFor(sy, st, l)
 	if !s.cast.Empty() {
-		return s.cast.Choose(l, s.info.Industry, asks[:]...)
+		return s.cast.Pick(l, s.info.Industry, asks[:]...)
 	}
 	for _, a := range asks[1:] { // nobody would know whether the contact's exists
 		if a.Wish.Name != "" {
-			return voices.Choice{Voice: a.Wish.Name, Level: a.Level, Reason: "the " + string(a.Level) + " asks for " + a.Wish.Name}
+			return a.Wish.Name
 		}
 	}
-	return voices.Choice{Level: voices.Provider, Reason: "the provider's default: there is no catalogue of voices"}
+	return ""
 }
 
 // VoiceOf says why a line of a move that led to st is spoken by its voice.
@@ -83,7 +89,16 @@ func (s *Script) VoiceOf(st State, l Line) voices.Choice {
 	} else if n := s.nodes[strings.TrimSuffix(l.ID, composeLine)]; n != nil {
 		sy = n.say
 	}
-	return s.voiceFor(sy, &st, l.Language)
+	asks := s.asksFor(sy, &st, l.Language)
+	if !s.cast.Empty() {
+		return s.cast.Choose(l.Language, s.info.Industry, asks[:]...)
+	}
+	for _, a := range asks[1:] {
+		if a.Wish.Name != "" {
+			return voices.Choice{Voice: a.Wish.Name, Level: a.Level, Reason: "the " + string(a.Level) + " asks for " + a.Wish.Name}
+		}
+	}
+	return voices.Choice{Level: voices.Provider, Reason: "the provider's default: there is no catalogue of voices"}
 }
 
 // Speaks reports that a customer may be talked to in a language: the notice is

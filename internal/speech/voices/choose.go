@@ -85,54 +85,111 @@ type Choice struct {
 // wish that no voice fulfils in this language is passed over, and the reason
 // says so.
 func (c *Catalogue) Choose(l speech.Language, industry string, asks ...Ask) Choice {
-	var passed []string
-	because := func(v string, level Level, format string, args ...any) Choice {
-		return Choice{Voice: v, Level: level, Reason: strings.Join(append([]string{fmt.Sprintf(format, args...)}, passed...), "; ")}
+	out, at := c.choose(l, industry, asks)
+	var reason []string
+	switch out.Level {
+	case Industry:
+		reason = append(reason, fmt.Sprintf("the voice of %s for %s", industry, l))
+	case Language:
+		reason = append(reason, fmt.Sprintf("the voice for %s", l))
+	case Provider:
+		reason = append(reason, fmt.Sprintf("no voice of the catalogue is meant for %s: the provider's default", l))
+	default:
+		reason = append(reason, fmt.Sprintf("the %s asks for %s", out.Level, asks[at].Wish))
 	}
-	for _, a := range asks {
+	for _, a := range asks[:at] {
+		if !a.Wish.Any() {
+			reason = append(reason, fmt.Sprintf("the %s's %s is passed over: %s", a.Level, a.Wish, c.Fulfils(a.Wish, l)))
+		}
+	}
+	out.Reason = strings.Join(reason, "; ")
+	return out
+}
+
+// Pick is the voice of Choose, without the reason.
+func (c *Catalogue) Pick(l speech.Language, industry string, asks ...Ask) string {
+	out, _ := c.choose(l, industry, asks)
+	return out.Voice
+}
+
+// choose finds the voice; at is the place of the ask that has it, or the number
+// of asks.
+func (c *Catalogue) choose(l speech.Language, industry string, asks []Ask) (out Choice, at int) {
+	for i, a := range asks {
 		if a.Wish.Any() {
 			continue
 		}
-		v, why := c.fulfil(a.Wish, l, industry)
-		if why == "" {
-			return because(v.Name, a.Level, "the %s asks for %s", a.Level, a.Wish)
-		}
-		passed = append(passed, fmt.Sprintf("the %s's %s is passed over: %s", a.Level, a.Wish, why))
-	}
-	for _, v := range c.List() {
-		if industry != "" && v.Speaks(l) && v.Dialect == "" && slices.Contains(v.Industries, industry) {
-			return because(v.Name, Industry, "the voice of %s for %s", industry, l)
+		if v, fault := c.fulfil(a.Wish, l, industry); fault == fulfilled {
+			return Choice{Voice: c.list[v].Name, Level: a.Level}, i
 		}
 	}
-	for _, v := range c.List() {
-		if v.Speaks(l) && v.Dialect == "" && len(v.Industries) == 0 {
-			return because(v.Name, Language, "the voice for %s", l)
+	if c == nil {
+		return Choice{Level: Provider}, len(asks)
+	}
+	standard := -1
+	for i := range c.list {
+		v := &c.list[i]
+		if !v.Speaks(l) || v.Dialect != "" {
+			continue
+		}
+		if industry != "" && slices.Contains(v.Industries, industry) {
+			return Choice{Voice: v.Name, Level: Industry}, len(asks)
+		}
+		if standard < 0 && len(v.Industries) == 0 {
+			standard = i
 		}
 	}
-	return because("", Provider, "no voice of the catalogue is meant for %s: the provider's default", l)
+	if standard >= 0 {
+		return Choice{Voice: c.list[standard].Name, Level: Language}, len(asks)
+	}
+	return Choice{Level: Provider}, len(asks)
 }
+
+// fault is why a wish cannot be fulfilled.
+type fault uint8
+
+const (
+	fulfilled fault = iota
+	unknown
+	foreign // the voice does not speak the language
+	nobody  // no voice is so
+)
 
 // Fulfils says why no voice fulfils a wish in a language; empty when one does.
 func (c *Catalogue) Fulfils(w Wish, l speech.Language) string {
-	_, why := c.fulfil(w, l, "")
-	return why
+	switch _, why := c.fulfil(w, l, ""); why {
+	case unknown:
+		return "there is no such voice in the catalogue"
+	case foreign:
+		return fmt.Sprintf("it does not speak %s", l)
+	case nobody:
+		return fmt.Sprintf("no voice for %s is so", l)
+	}
+	return ""
 }
 
 // fulfil finds the voice of a wish: of those that fit, one that is meant for
 // the industry, else one that is meant for all, else the first.
-func (c *Catalogue) fulfil(w Wish, l speech.Language, industry string) (Voice, string) {
+func (c *Catalogue) fulfil(w Wish, l speech.Language, industry string) (int, fault) {
 	if w.Name != "" {
-		v, ok := c.Voice(w.Name)
+		i, ok := -1, false
+		if c != nil {
+			i, ok = c.named[w.Name]
+		}
 		switch {
 		case !ok:
-			return v, "there is no such voice in the catalogue"
-		case !v.Speaks(l):
-			return v, fmt.Sprintf("it does not speak %s", l)
+			return -1, unknown
+		case !c.list[i].Speaks(l):
+			return -1, foreign
 		}
-		return v, ""
+		return i, fulfilled
 	}
 	best, at := -1, 0
-	for i, v := range c.List() {
+	if c == nil {
+		return best, nobody
+	}
+	for i := range c.list {
+		v := &c.list[i]
 		if !v.Speaks(l) || w.Gender != "" && v.Gender != w.Gender || w.Industry != "" && !slices.Contains(v.Industries, w.Industry) || !w.accent(v, l) {
 			continue
 		}
@@ -148,13 +205,13 @@ func (c *Catalogue) fulfil(w Wish, l speech.Language, industry string) (Voice, s
 		}
 	}
 	if best < 0 {
-		return Voice{}, fmt.Sprintf("no voice for %s is so", l)
+		return best, nobody
 	}
-	return c.list[best], ""
+	return best, fulfilled
 }
 
 // accent reports that a voice reads a language as the wish wants it.
-func (w Wish) accent(v Voice, l speech.Language) bool {
+func (w Wish) accent(v *Voice, l speech.Language) bool {
 	return v.Dialect == w.Dialect || v.Dialect == "" && w.Dialect == string(l)
 }
 

@@ -64,6 +64,9 @@ func TestTheStrongestWishThatCanBeFulfilledSpeaks(t *testing.T) {
 		if got.Voice != x.voice || got.Level != x.level || !strings.Contains(got.Reason, x.reason) {
 			t.Errorf("%s %s %v: %+v, want %s by %s because %q", x.lang, x.industry, x.asks, got, x.voice, x.level, x.reason)
 		}
+		if picked := c.Pick(x.lang, x.industry, x.asks...); picked != got.Voice {
+			t.Errorf("%s %s %v: %s is picked, %s chosen", x.lang, x.industry, x.asks, picked, got.Voice)
+		}
 	}
 	if got := (*Catalogue)(nil).Choose("cmn", "finance", ask(Node, "mei")); got.Voice != "" || got.Level != Provider {
 		t.Errorf("an empty catalogue: %+v", got)
