@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/netip"
 	"sync"
 	"time"
@@ -502,5 +503,8 @@ func (d *dialog) request(method sip.RequestMethod, body []byte) *sip.Request {
 	req.SetBody(body)
 	req.SetTransport(d.invite.Transport())
 	req.SetDestination(d.invite.Source())
+	if at, ok := d.e.udp.LocalAddr().(*net.UDPAddr); ok && !sip.IsReliable(req.Transport()) {
+		req.Laddr = sip.Addr{IP: at.IP, Port: at.Port, Zone: at.Zone} // from the port that was called
+	}
 	return req
 }

@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -64,7 +66,9 @@ type Endpoint struct {
 	work   sync.WaitGroup // farewells and refreshes, see spawn
 	serve  sync.WaitGroup
 
+	leaving   atomic.Bool // requests are not listened to any more
 	strangers bucket
+	farewell  time.Duration // how long Close waits for answers
 
 	mu       sync.Mutex
 	closed   bool
@@ -76,7 +80,8 @@ type Endpoint struct {
 
 const (
 	defaultPatience = 30 * time.Second
-	farewell        = 500 * time.Millisecond // for the answers to our last BYEs
+	lastWords       = 500 * time.Millisecond // for the answers to our last BYEs
+	underWay        = 10 * time.Millisecond  // for requests that were being answered
 	maxTCP          = 64                     // connections of the exchanges
 	allowedMethods  = "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE"
 )
@@ -98,7 +103,9 @@ func ListenEndpoint(cfg EndpointConfig) (*Endpoint, error) {
 	if cfg.PortMax != 0 && (cfg.PortMin == 0 || cfg.PortMax <= cfg.PortMin) {
 		return nil, fmt.Errorf("%w: the RTP ports %d to %d are no range", ErrEndpoint, cfg.PortMin, cfg.PortMax)
 	}
-	e := &Endpoint{cfg: cfg, parser: sip.NewParser(), expected: map[string]*Expected{}, dialogs: map[string]*dialog{}, nextPort: (cfg.PortMin + 1) &^ 1}
+	e := &Endpoint{
+		cfg: cfg, parser: sip.NewParser(), farewell: lastWords, expected: map[string]*Expected{}, dialogs: map[string]*dialog{}, nextPort: (cfg.PortMin + 1) &^ 1,
+	}
 	if err := e.bind(); err != nil {
 		return nil, err
 	}
@@ -236,21 +243,47 @@ func (e *Endpoint) ExpectWith(o Options) (*Expected, error) {
 
 // Close says goodbye to every call and ends everything.
 func (e *Endpoint) Close() error {
+	if !e.dismiss() {
+		return nil
+	}
+	said := make(chan struct{})
+	go func() {
+		e.work.Wait()
+		close(said)
+	}()
+	patience := time.NewTimer(e.farewell)
+	select {
+	case <-said:
+	case <-patience.C:
+	}
+	patience.Stop()
+	e.cancel()
+	<-said // before the library closes: a request of ours would open a socket of its own
+	<-time.After(underWay)
+	e.wheels.close()
+	err := errors.Join(e.ua.Close(), e.udp.Close(), e.tcp.Close())
+	e.serve.Wait()
+	if err := e.ua.TransportLayer().Pool("udp").Clear(); err != nil { // of a request that was under way all the same
+		e.cfg.Log.Debug("media endpoint: a socket was not closed", "err", err)
+	}
+	if errors.Is(err, net.ErrClosed) {
+		return nil
+	}
+	return err
+}
+
+// dismiss ends every call and every expectation; false if that was done.
+func (e *Endpoint) dismiss() bool {
 	e.mu.Lock()
 	if e.closed {
 		e.mu.Unlock()
-		return nil
+		return false
 	}
 	e.closed = true
-	var waiting []*Expected
-	for _, x := range e.expected {
-		waiting = append(waiting, x)
-	}
-	var live []*dialog
-	for _, d := range e.dialogs {
-		live = append(live, d)
-	}
+	waiting := slices.Collect(maps.Values(e.expected))
+	live := slices.Collect(maps.Values(e.dialogs))
 	e.mu.Unlock()
+	e.leaving.Store(true)
 	for _, x := range waiting {
 		x.Cancel()
 	}
@@ -261,28 +294,9 @@ func (e *Endpoint) Close() error {
 		d.call.end(fmt.Errorf("%w: the media endpoint is closed", pbx.ErrGone))
 	}
 	e.mu.Lock()
+	defer e.mu.Unlock()
 	e.parted = true
-	e.mu.Unlock()
-	said := make(chan struct{})
-	go func() {
-		e.work.Wait()
-		close(said)
-	}()
-	patience := time.NewTimer(farewell)
-	select {
-	case <-said:
-	case <-patience.C:
-	}
-	patience.Stop()
-	e.cancel()
-	e.wheels.close()
-	err := errors.Join(e.ua.Close(), e.udp.Close(), e.tcp.Close())
-	e.serve.Wait()
-	<-said
-	if errors.Is(err, net.ErrClosed) {
-		return nil
-	}
-	return err
+	return true
 }
 
 // spawn runs f beside everything else; false when the endpoint is closing.

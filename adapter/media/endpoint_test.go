@@ -23,6 +23,7 @@ func endpoint(t *testing.T, change ...func(*EndpointConfig)) *Endpoint {
 	if err != nil {
 		t.Fatal(err)
 	}
+	e.farewell = 10 * time.Millisecond // most peers of the tests answer no BYE
 	t.Cleanup(func() {
 		if err := e.Close(); err != nil {
 			t.Error(err)

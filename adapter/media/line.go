@@ -37,7 +37,7 @@ type line struct {
 	seq     uint16
 	ts      uint32
 	ssrc    uint32
-	talking bool
+	flowing bool // the packet before this one was sent
 	turned  int64
 	out     []byte
 }
@@ -105,16 +105,18 @@ func (l *line) turn(n int64, buf []byte) error {
 
 // write sends one frame. An error of one packet is the network's, not the
 // session's: the next one may arrive.
-func (l *line) write(frame []byte, speech bool) error {
+func (l *line) write(frame []byte, _ bool) error {
 	ts := l.ts
 	l.ts += uint32(l.o.Format.FrameSamples())
 	r := l.route.Load()
 	if !r.open() {
-		l.talking = false
+		l.flowing = false
 		return nil
 	}
-	marker := speech && !l.talking
-	l.talking = speech
+	// The marker stands behind silence in which nothing was sent, and there only
+	// (RFC 3551, 4.1): FreeSWITCH throws away what it has buffered when it sees one.
+	marker := !l.flowing
+	l.flowing = true
 	return l.packet(r, r.sound, ts, marker, frame, l.o.Format.Encoding == audio.Linear)
 }
 
@@ -156,7 +158,6 @@ func (l *line) pressKey(m *keyMouth, buf []byte) error {
 		return l.write(l.quiet, false)
 	}
 	l.ts += uint32(l.o.Format.FrameSamples())
-	l.talking = false
 	for range times {
 		if err := l.packet(r, r.keys, m.begun, first, payload, false); err != nil {
 			return err

@@ -1,6 +1,7 @@
 package media
 
 import (
+	"bytes"
 	"net"
 	"net/netip"
 	"sync"
@@ -20,6 +21,9 @@ const (
 func (e *Endpoint) filter(at sip.TransportReadProps, data []byte) ([]byte, error) {
 	from, ok := addrOf(at.RemoteAddr)
 	if ok && e.allows(from.Addr()) {
+		if e.leaving.Load() && !bytes.HasPrefix(data, []byte("SIP/2.0 ")) {
+			return nil, nil // only answers to our farewells
+		}
 		return data, nil
 	}
 	if at.Transport == "UDP" && len(data) <= maxStranger && e.strangers.take(time.Now(), strangersPerSec) {
