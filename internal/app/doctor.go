@@ -121,6 +121,9 @@ func checkNode(ctx context.Context, n *node, yield func(Finding) bool) bool {
 	if !yield(Finding{Part: part, OK: true, Detail: "commands and events work; version " + h.Version}) {
 		return false
 	}
+	if !checkParts(ctx, n, part, yield) {
+		return false
+	}
 	p, ok := n.sw.(Prober)
 	if !ok {
 		return true
@@ -133,6 +136,26 @@ func checkNode(ctx context.Context, n *node, yield func(Finding) bool) bool {
 		return yield(Finding{Part: part + " media", Detail: err.Error(), Fix: fix})
 	}
 	return yield(Finding{Part: part + " media", OK: true, Detail: "an audio leg opens and closes in " + n.format.String()})
+}
+
+// checkParts asks an exchange that can tell for what of it is missing.
+func checkParts(ctx context.Context, n *node, part string, yield func(Finding) bool) bool {
+	l, ok := n.sw.(interface {
+		Lacks(context.Context) ([]string, error)
+	})
+	if !ok {
+		return true
+	}
+	lacks, err := l.Lacks(ctx)
+	if err != nil {
+		return yield(Finding{Part: part + " parts", Detail: err.Error(), Fix: "docs/freeswitch.md says what a FreeSWITCH needs"})
+	}
+	for _, what := range lacks {
+		if !yield(Finding{Part: part + " parts", Detail: what, Fix: "docs/freeswitch.md says what a FreeSWITCH needs"}) {
+			return false
+		}
+	}
+	return len(lacks) > 0 || yield(Finding{Part: part + " parts", OK: true, Detail: "its modules, sofia profiles and gateways are there"})
 }
 
 func waitUp(ctx context.Context, sw pbx.Switch) pbx.Health {
