@@ -93,7 +93,7 @@ func (s *studio) take() []string {
 // threeHouses is a configuration with a quiet studio, a loud one and the cloud.
 func threeHouses(t *testing.T) (config.Config, *studio, *studio, *lab.Server) {
 	t.Helper()
-	quiet, loud := newStudio(t, 900), newStudio(t, 32000)
+	quiet, loud := newStudio(t, 2500), newStudio(t, 32000)
 	cloud := lab.New(lab.Config{Token: "key", Models: []string{"cosyvoice-v3-flash"}, Voices: []string{"longanyang", "longling"}})
 	h := httptest.NewServer(cloud)
 	t.Cleanup(func() { h.Close(); cloud.Wait() })
@@ -197,8 +197,7 @@ func TestProvidersJoinWithoutAStep(t *testing.T) {
 	for _, name := range []string{"mei", "bo", "yang"} {
 		for _, hints := range [][]speech.Hint{nil, pause} {
 			u := speech.Utterance{Text: "您好这里是客服中心", Voice: name, Hints: hints}
-			sound(t, voice, u) // while it is made
-			prompts = append(prompts, sound(t, voice, u))
+			prompts = append(prompts, sound(t, voice, u), sound(t, voice, u)) // while it is made, and kept
 		}
 	}
 	quiet := level.Amplitude(level.Silence)
