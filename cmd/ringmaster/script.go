@@ -74,6 +74,8 @@ func scriptsIn(dir string, files []string, shared map[string][]byte) ([]string, 
 		switch {
 		case err != nil:
 			return err
+		case !d.IsDir() && filepath.Ext(path) == ".yml":
+			return fmt.Errorf("%s would be left out: the file of a script ends in .yaml, so rename it", path)
 		case d.IsDir() || filepath.Ext(path) != ".yaml" || strings.HasSuffix(path, ".test.yaml") || d.Name() == "courses.yaml":
 			return nil
 		case dialogue.Shared(filepath.ToSlash(path)):

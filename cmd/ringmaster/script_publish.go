@@ -322,6 +322,9 @@ func scriptVersionsCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "versions [SCRIPT_ID]", Short: "what a controller keeps: every script, or the versions of one and who put which in force", Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if limit < 1 || limit > 500 {
+				return errors.New("--limit: 1 to 500")
+			}
 			if len(args) == 0 {
 				return listScripts(cmd.Context(), cmd.OutOrStdout(), c, limit, asJSON)
 			}

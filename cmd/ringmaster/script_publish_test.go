@@ -144,6 +144,7 @@ func (d *desk) refusals(author, admin, second string) {
 		{admin, "it ends in .yaml", []string{"publish", "promotion.txt", "--note", "x"}},
 		{admin, "no such file", []string{"publish", filepath.Join(d.dir, "none.yaml"), "--note", "x"}},
 		{author, "this key lacks the scope scripts:publish", []string{"publish", "promotion_001", "--version", second, "--note", "x"}},
+		{admin, "--limit: 1 to 500", []string{"versions", "promotion_001", "--limit", "-1"}},
 		{"rm_nothing", "set RINGMASTER_KEY", []string{"versions"}},
 	} {
 		d.says(c.key, true, []string{c.want}, c.args...)

@@ -52,6 +52,13 @@ func TestScriptCheckOtherInput(t *testing.T) {
 	if err := scriptCheck(&out, &out, []string{dir}, nil, false); err == nil || !strings.Contains(err.Error(), "no script found") {
 		t.Errorf("%v", err)
 	}
+	yml := write("short.yml", "format: ringmaster/1\n")
+	if err := scriptCheck(&out, &out, []string{dir}, nil, false); err == nil || !strings.Contains(err.Error(), "rename it") {
+		t.Errorf("%v", err)
+	}
+	if err := os.Remove(yml); err != nil {
+		t.Fatal(err)
+	}
 	broken := write("broken.yaml", "format: ringmaster/1\nid: [\n")
 	large := write("large.yaml", strings.Repeat("#", maxScriptFile+1))
 	good, err := os.ReadFile(filepath.Join(zoo, "good.yaml"))

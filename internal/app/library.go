@@ -114,6 +114,9 @@ func (l *library) importDir(ctx context.Context, dir string, log *slog.Logger) e
 		if err != nil {
 			return fmt.Errorf("scripts.dir: %w", err)
 		}
+		if !d.IsDir() && filepath.Ext(path) == ".yml" {
+			log.Warn("a file of scripts.dir is left out: the file of a script ends in .yaml, so rename it", "file", path)
+		}
 		if d.IsDir() || filepath.Ext(path) != ".yaml" || strings.HasSuffix(path, ".test.yaml") || dialogue.Shared(path) {
 			return nil
 		}
