@@ -85,7 +85,7 @@ func rendered(t *testing.T, phones string) (*lab.Asterisk, config.Config) {
 	c := example(t)
 	c.PBX[0].URL = a.ARIURL()
 	etc := filepath.Join(a.Dir(), "etc")
-	if err := app.RenderDialplan(c, "", filepath.Join(etc, "ringmaster")); err != nil {
+	if _, err := app.RenderDialplan(c, "", filepath.Join(etc, "ringmaster")); err != nil {
 		t.Fatal(err)
 	}
 	for name, text := range users(a, phones) {

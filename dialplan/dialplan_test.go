@@ -36,8 +36,8 @@ func example(t *testing.T) config.Config {
 func TestGolden(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "ringmaster")
 	for range 2 { // over itself as well
-		if err := app.RenderDialplan(example(t), "", dir); err != nil {
-			t.Fatal(err)
+		if kind, err := app.RenderDialplan(example(t), "", dir); err != nil || kind != config.Asterisk {
+			t.Fatalf("%q, %v", kind, err)
 		}
 	}
 	golden(t, dir, "testdata", "ari.conf")

@@ -10,11 +10,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
 
+	"ringmaster/config"
 	"ringmaster/dialplan"
+	"ringmaster/internal/app"
 	"ringmaster/internal/lab/env"
 )
 
@@ -303,4 +306,51 @@ func FuzzRenderFreeSWITCH(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestFreeSWITCHFromTheConfiguration: what the adapter will ask for is what the
+// files have.
+func TestFreeSWITCHFromTheConfiguration(t *testing.T) {
+	c := example(t)
+	c.PBX = append(c.PBX, config.PBX{Name: "second", Kind: config.FreeSWITCH, Address: "10.0.0.9:8021", Password: config.NewSecret("a-long-random-one"), Inbound: "0.0.0.0:8084",
+		Media:  config.Media{Listen: "10.0.0.5:5070", Advertise: "10.0.0.5"},
+		Trunks: []config.Trunk{{Name: "c2", Endpoint: "sofia/gateway/telecom/{number}"}, {Name: "c3", Endpoint: "sofia/external/{number}@10.0.0.1"}, {Name: "c4", Endpoint: "sofia/gateway/telecom/9{number}"}},
+		Agents: []config.Agent{{Name: "bob", Endpoint: "user/1001"}}, Queues: []config.Queue{{Name: "support", Callcenter: "support@default"}}})
+	dir := filepath.Join(t.TempDir(), "out")
+	kind, err := app.RenderDialplan(c, "second", dir)
+	if err != nil || kind != config.FreeSWITCH {
+		t.Fatalf("%q, %v", kind, err)
+	}
+	d, err := app.FreeSWITCHDialplan(c, "second")
+	want := dialplan.FreeSWITCH{Bind: "10.0.0.9", Port: 8021, Password: "a-long-random-one", Socket: "10.0.0.5:8084", Gateways: []string{"telecom"},
+		Allow: []netip.Prefix{netip.MustParsePrefix("10.0.0.5/32")}, Agents: []dialplan.Agent{{Name: "bob", Endpoint: "user/1001"}},
+		Queues: []dialplan.Queue{{Name: "support", Callcenter: "support@default"}}, Fallback: dialplan.Fallback{Keys: []dialplan.Key{{Digit: "0", Queue: "support"}}},
+		MaxSeconds: d.MaxSeconds}
+	if err != nil || !reflect.DeepEqual(d, want) || d.MaxSeconds < 600 {
+		t.Errorf("%+v, want\n%+v, %v", d, want, err)
+	}
+	fs, err := app.FreeSWITCHConfig(c, c.PBX[1], nil)
+	if err != nil || fs.Queues["support"].Callcenter != "support@default" || !strings.HasSuffix(fs.Inbound, ":8084") {
+		t.Errorf("%+v, %v", fs, err)
+	}
+	for name, change := range map[string]func(p *config.PBX){
+		"no port":            func(p *config.PBX) { p.Address = "10.0.0.9" },
+		"bad port":           func(p *config.PBX) { p.Address = "10.0.0.9:x" },
+		"reached nowhere":    func(p *config.PBX) { p.Media.Advertise = "" },
+		"inbound is no port": func(p *config.PBX) { p.Inbound = "here" },
+	} {
+		p := c.PBX[1]
+		change(&p)
+		bad := c
+		bad.PBX = []config.PBX{p}
+		if _, err := app.RenderDialplan(bad, "", filepath.Join(t.TempDir(), "x")); !errors.Is(err, app.ErrDialplan) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, err := app.DialplanData(c, "second"); !errors.Is(err, app.ErrDialplan) {
+		t.Errorf("a FreeSWITCH as an Asterisk: %v", err)
+	}
+	if _, err := app.FreeSWITCHDialplan(c, "main"); !errors.Is(err, app.ErrDialplan) {
+		t.Errorf("an Asterisk as a FreeSWITCH: %v", err)
+	}
 }
