@@ -101,9 +101,9 @@ func threeHouses(t *testing.T) (config.Config, *studio, *studio, *lab.Server) {
 	c.Speech.Cache.Dir = t.TempDir()
 	c.Speech.Recognizers = []config.Recognizer{{Name: "x", Kind: "funasr", URL: "ws://127.0.0.1:1"}}
 	c.Speech.Synthesizers = []config.Synthesizer{
-		{Name: "quiet", Kind: "openai", URL: quiet.URL + "/v1", Model: "m", Voices: map[speech.Language]string{"cmn": "q"}},
-		{Name: "loud", Kind: "openai", URL: loud.URL + "/v1", Model: "m", Voices: map[speech.Language]string{"cmn": "l"}},
-		{Name: "cloud", Kind: "dashscope", URL: "ws" + strings.TrimPrefix(h.URL, "http"), Token: config.NewSecret("key"), Model: "cosyvoice-v3-flash", Voices: map[speech.Language]string{"cmn": "longanyang"}},
+		{Name: "quiet", Kind: "openai", URL: quiet.URL + "/v1", Timeout: time.Minute, Model: "m", Voices: map[speech.Language]string{"cmn": "q"}},
+		{Name: "loud", Kind: "openai", URL: loud.URL + "/v1", Timeout: time.Minute, Model: "m", Voices: map[speech.Language]string{"cmn": "l"}},
+		{Name: "cloud", Kind: "dashscope", URL: "ws" + strings.TrimPrefix(h.URL, "http"), Token: config.NewSecret("key"), Timeout: time.Minute, Model: "cosyvoice-v3-flash", Voices: map[speech.Language]string{"cmn": "longanyang"}},
 	}
 	c.Speech.Voices = []config.Voice{
 		{Name: "mei", Provider: "quiet", Voice: "alloy", Gender: "female", Languages: []speech.Language{"cmn"}, Speed: 1.2},
