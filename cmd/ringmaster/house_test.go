@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -19,6 +20,7 @@ import (
 	"ringmaster/internal/lab/asr"
 	"ringmaster/internal/lab/child"
 	"ringmaster/internal/lab/env"
+	"ringmaster/internal/lab/fstwin"
 	"ringmaster/internal/lab/twin"
 )
 
@@ -82,6 +84,7 @@ type house struct {
 	*testing.T
 	dir, config, bin, key string
 	twin                  *twin.Exchange
+	second                *fstwin.Exchange // nil = there is none
 	log                   string
 
 	mu    sync.Mutex
@@ -89,6 +92,17 @@ type house struct {
 	api   string
 	lives int
 }
+
+// of FreeSWITCH, beside the first.
+const secondPBX = `
+  - name: second
+    kind: freeswitch
+    address: %s
+    password: twin-password
+    app: ringmaster
+    media: {format: slin}
+    trunks: [{name: lab, endpoint: "sofia/gateway/lab/{number}", lab: true, lines: 50}]
+`
 
 const rest = `
 controller: {id: crash, grace: 3s}
@@ -102,14 +116,14 @@ pbx:
     password: twin-password
     app: ringmaster
     media: {format: slin}
-    trunks: [{name: lab, endpoint: "PJSIP/{number}@lab", lab: true, lines: 50}]
+    trunks: [{name: lab, endpoint: "PJSIP/{number}@lab", lab: true, lines: 50}]%[6]s
 speech:
   recognizers: [{name: lab, kind: funasr, url: "%[4]s"}]
   cache: {dir: %[5]s}
 recordings: {dir: %[1]s/recordings}
 understanding: {embedded: keyword, reports: ""}
-compliance: {caps: []}
-dialling: {concurrency: 20, cps: 0, ring_timeout: 10s,
+compliance: {caps: [%[8]s]}
+dialling: {concurrency: %[7]d, cps: 0, ring_timeout: 10s,
   retry: {max_tries: 2, delay: {uncertain: 10s, failed: 10s, congestion: 10s}}}
 log: {level: info, format: text}
 `
@@ -117,18 +131,40 @@ log: {level: info, format: text}
 // newHouse starts exchange and recognizer; the program is started by start.
 func newHouse(t *testing.T, tag string, cast twin.Cast, more string) *house {
 	t.Helper()
+	return setting{tag: tag, cast: cast, more: more}.house(t)
+}
+
+// setting says what stands around the program.
+type setting struct {
+	tag         string
+	cast        twin.Cast
+	more        string
+	both        bool // a FreeSWITCH beside the Asterisk
+	concurrency int  // 0 = 20
+	caps        string
+}
+
+func (s setting) house(t *testing.T) *house {
+	t.Helper()
 	env.Need(t, env.Espeak)
-	h := &house{T: t, dir: t.TempDir(), bin: binary(t, tag)}
+	h := &house{T: t, dir: t.TempDir(), bin: binary(t, s.tag)}
 	h.config, h.log = filepath.Join(h.dir, "config.yaml"), filepath.Join(h.dir, "log")
 	var err error
-	h.twin, err = twin.Start(twin.Config{User: "ringmaster", Password: "twin-password", Cast: cast}, "127.0.0.1:0")
+	h.twin, err = twin.Start(twin.Config{User: "ringmaster", Password: "twin-password", Cast: s.cast, MaxCalls: keptCalls}, "127.0.0.1:0")
 	h.must(err)
 	t.Cleanup(h.twin.Close)
+	second := ""
+	if s.both {
+		h.second, err = fstwin.Start(fstwin.Config{Password: "twin-password", Cast: s.cast, Gateways: []string{"lab"}, MaxCalls: keptCalls}, "127.0.0.1:0")
+		h.must(err)
+		t.Cleanup(h.second.Close)
+		second = fmt.Sprintf(secondPBX, h.second.Addr())
+	}
 	url, stop, err := asr.New(asr.Config{}).Start("127.0.0.1:0")
 	h.must(err)
 	t.Cleanup(stop)
 	prompts := filepath.Join(built.dir, "prompts") // shared: they are synthesized once
-	h.must(os.WriteFile(h.config, fmt.Appendf(nil, rest+more, h.dir, strings.Repeat("5a", 32), h.twin.URL(), url, prompts), 0o600))
+	h.must(os.WriteFile(h.config, fmt.Appendf(nil, rest+s.more, h.dir, strings.Repeat("5a", 32), h.twin.URL(), url, prompts, second, cmp.Or(s.concurrency, 20), s.caps), 0o600))
 	out, complaints, code := run(t, h.bin, "key", "create", "--config", h.config, "--scope", "*")
 	if code != 0 {
 		t.Fatalf("key create: %s", complaints)
@@ -149,6 +185,18 @@ func (h *house) must(err error) {
 	if err != nil {
 		h.Fatal(err)
 	}
+}
+
+// keptCalls is how many calls an exchange keeps for the judge.
+const keptCalls = 100000
+
+// rings are all calls that any exchange made a telephone ring for.
+func (h *house) rings() []twin.Call {
+	all := h.twin.Calls("")
+	if h.second != nil {
+		all = append(all, h.second.Calls("")...)
+	}
+	return all
 }
 
 var listening = regexp.MustCompile(`ringmaster serves" listen=(\S+)`)
