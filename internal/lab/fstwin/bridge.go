@@ -138,13 +138,28 @@ func (ch *channel) unbridge(end bool) {
 	if ch == b {
 		partner = a
 	}
-	if end && !partner.hup {
+	ends := end && !partner.hup
+	survives := partner.bridging()
+	if ends && !survives {
 		partner.left(ch)
 	}
 	a.emit("CHANNEL_UNBRIDGE", "Bridge-A-Unique-ID", a.uuid, "Bridge-B-Unique-ID", b.uuid)
 	for _, x := range []*channel{a, b} {
 		x.set("bridge_to", "")
 	}
+	if ends && survives {
+		partner.left(ch)
+	}
+}
+
+// bridging says that a channel has an application that outlives its partner.
+func (ch *channel) bridging() bool {
+	for _, r := range ch.stack {
+		if r.app == "bridge" || r.app == "uuid_bridge" {
+			return true
+		}
+	}
+	return false
 }
 
 // left is a channel whose partner went away from the bridge.

@@ -45,6 +45,7 @@ type channel struct {
 	waiting  []*message // and that wait for a lock
 	response string     // of the last application
 	begun    bool       // it runs its extension
+	coded    bool       // its codec is known
 	parked   bool
 	pausing  bool
 	bridged  *channel
@@ -118,9 +119,9 @@ func (ch *channel) event(name string, pairs ...string) *event {
 	e.add("Channel-State", ch.state, "Channel-Call-State", ch.callState, "Channel-State-Number", stateNumber(ch.state),
 		"Channel-Name", ch.name, "Unique-ID", ch.uuid, "Call-Direction", ch.direction(), "Presence-Call-Direction", ch.direction(),
 		"Channel-HIT-Dialplan", strconv.FormatBool(ch.inbound), "Channel-Presence-ID", ch.vars["presence_id"],
-		"Channel-Presence-Data", ch.vars["presence_data"], "Channel-Call-UUID", ch.callUUID(), "Answer-State", ch.answerState(),
+		"Channel-Presence-Data", ch.presence(), "Channel-Call-UUID", ch.callUUID(), "Answer-State", ch.answerState(),
 		"Hangup-Cause", string(ch.cause))
-	if ch.answered || ch.early {
+	if ch.coded {
 		e.add("Channel-Read-Codec-Name", "PCMU", "Channel-Read-Codec-Rate", "8000", "Channel-Read-Codec-Bit-Rate", "64000",
 			"Channel-Write-Codec-Name", "PCMU", "Channel-Write-Codec-Rate", "8000", "Channel-Write-Codec-Bit-Rate", "64000")
 	}
@@ -139,6 +140,13 @@ func (ch *channel) event(name string, pairs ...string) *event {
 		}
 	}
 	return e.add(pairs...)
+}
+
+func (ch *channel) presence() string {
+	if ch.state == "CS_NONE" {
+		return "" // its variables are not there yet
+	}
+	return ch.vars["presence_data"]
 }
 
 func (ch *channel) callUUID() string {
@@ -160,13 +168,19 @@ func (ch *channel) direction() string {
 func (ch *channel) profile(e *event, prefix string) {
 	name, number := ch.callerID[0], ch.callerID[1]
 	calleeName, calleeNumber := "", ""
-	if ch.answered && !ch.inbound {
+	switch {
+	case ch.inbound:
+	case ch.answered:
 		name, number, calleeName, calleeNumber = "Outbound Call", ch.dialled, name, number
+	default:
+		calleeName, calleeNumber = "Outbound Call", ch.dialled
 	}
 	p := func(what, value string) { e.add(prefix+"-"+what, value) }
 	p("Direction", ch.direction())
 	p("Logical-Direction", ch.direction())
-	p("Dialplan", "xml")
+	if prefix == "Caller" && ch.inbound {
+		p("Dialplan", "XML")
+	}
 	p("Caller-ID-Name", name)
 	p("Caller-ID-Number", number)
 	p("Orig-Caller-ID-Name", ch.callerID[0])
@@ -179,7 +193,9 @@ func (ch *channel) profile(e *event, prefix string) {
 	p("Source", "src/switch_ivr_originate.c")
 	p("Context", "default")
 	p("Channel-Name", ch.name)
-	p("Profile-Index", "1")
+	if prefix == "Caller" {
+		p("Profile-Index", "1")
+	}
 	p("Profile-Created-Time", micros(ch.created))
 	for _, t := range []struct {
 		what string
@@ -231,7 +247,8 @@ func (ch *channel) calling(state string) {
 	}
 	before := ch.callState
 	ch.callState = state
-	ch.emit("CHANNEL_CALLSTATE", "Original-Channel-Call-State", before)
+	numbers := []string{"DOWN", "DIALING", "RINGING", "EARLY", "ACTIVE", "HELD", "RING_WAIT", "HANGUP", "UNHELD"}
+	ch.emit("CHANNEL_CALLSTATE", "Original-Channel-Call-State", before, "Channel-Call-State-Number", strconv.Itoa(max(0, slices.Index(numbers, state))))
 }
 
 // after does something later, if the channel still lives and is not answered.

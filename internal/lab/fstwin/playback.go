@@ -90,8 +90,12 @@ func (ex *Exchange) find(file string) (samples []int16, loop, ok bool) {
 	return s, false, len(s) > 0
 }
 
+// maxTones bounds what a tone_stream makes: five minutes.
+const maxTones = 300 * callee.Rate
+
 // tones reads "%(on,off,hz[,hz]);...;loops=n" (teletone), each part once.
 func tones(text string) (samples []int16, loop, ok bool) {
+	times := 1
 	for part := range strings.SplitSeq(text, ";") {
 		n, cut := strings.CutPrefix(part, "loops=")
 		if !cut {
@@ -99,9 +103,7 @@ func tones(text string) (samples []int16, loop, ok bool) {
 		}
 		if cut {
 			loop = n == "-1"
-			for range min(max(atoi(n)-1, 0), 20) {
-				samples = append(samples, samples...)
-			}
+			times = min(max(atoi(n), 1), 20)
 			continue
 		}
 		inner, isTone := strings.CutPrefix(part, "%(")
@@ -114,9 +116,19 @@ func tones(text string) (samples []int16, loop, ok bool) {
 			return nil, false, false
 		}
 		samples = append(samples, callee.Tone(float64(hz), time.Duration(on)*time.Millisecond, 8000)...)
+		if len(samples)+8*off > maxTones {
+			return nil, false, false
+		}
 		samples = append(samples, make([]int16, 8*off)...)
 	}
-	return samples, loop, len(samples) > 0
+	once := samples
+	for range times - 1 {
+		if len(samples)+len(once) > maxTones {
+			break
+		}
+		samples = append(samples[:len(samples):len(samples)], once...)
+	}
+	return samples, loop, len(samples) > 0 && len(samples) <= maxTones
 }
 
 // broadcast is uuid_broadcast: the application runs at once, with a lock, and

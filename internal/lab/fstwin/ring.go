@@ -49,6 +49,7 @@ func (ch *channel) showEarly() {
 	}
 	ch.early, ch.progressed = true, time.Now()
 	ch.emit("CHANNEL_PROGRESS_MEDIA")
+	ch.coded = true
 	ch.calling("EARLY")
 	if g := ch.group; g != nil && !g.ignoreEarly {
 		g.won(ch)
@@ -84,6 +85,7 @@ func (ch *channel) accepted() {
 		ch.line.Begin(callee.New(ch.script))
 	}
 	ex.clock.Add(ch.line)
+	ch.coded = true
 	ch.emit("CODEC")
 	ch.set("endpoint_disposition", "ANSWER")
 	ch.emit("CHANNEL_ANSWER")
