@@ -8,12 +8,14 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"ringmaster/adapter/asterisk"
 	"ringmaster/config"
+	"ringmaster/dialplan"
 	"ringmaster/internal/app"
 	lab "ringmaster/internal/lab/asterisk"
 	"ringmaster/internal/lab/env"
@@ -170,6 +172,11 @@ func TestRealInboundCallAndQueue(t *testing.T) {
 		time.Sleep(10 * time.Millisecond)
 	}
 
+	missing, err := sw.MissingContexts(ctx, map[string]string{dialplan.InboundContext: "10", dialplan.FallbackContext: "s", dialplan.AMDContext: "s", "ai-handover": "support",
+		"nowhere": "s", "ringmaster-other": "1"})
+	if err != nil || !slices.Equal(missing, []string{"nowhere", "ringmaster-other"}) {
+		t.Errorf("missing contexts %q, %v", missing, err)
+	}
 	amdHop(ctx, t, a, p, sw)
 	call, err := p.Dial(sipphone.Dial{Account: sipphone.Account{Server: a.SIPAddr(), User: "hidden"}, To: "+861065521234",
 		Headers: []sipphone.Header{{Name: "P-Asserted-Identity", Value: "<sip:+8613812345678@carrier.example>"}}})

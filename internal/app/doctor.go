@@ -1,17 +1,20 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"iter"
 	"log/slog"
 	"os"
+	"slices"
 	"time"
 
 	"ringmaster/adapter/archive/local"
 	"ringmaster/adapter/store"
 	"ringmaster/config"
+	"ringmaster/dialplan"
 	"ringmaster/internal/audio"
 	"ringmaster/internal/pbx"
 	"ringmaster/internal/speech"
@@ -90,6 +93,10 @@ func checkDatabase(ctx context.Context, c config.Config, log *slog.Logger, yield
 func checkPBX(ctx context.Context, c config.Config, log *slog.Logger, yield func(Finding) bool) bool {
 	probe := c
 	probe.Controller.ID += "-doctor" // never take the event socket from a running controller
+	probe.PBX = slices.Clone(c.PBX)
+	for i := range probe.PBX {
+		probe.PBX[i].Inbound = "" // nor the port where it is handed calls
+	}
 	f, err := newFleet(Options{Config: probe, Log: log})
 	if err != nil {
 		return yield(Finding{Part: "pbx", Detail: err.Error(), Fix: "mend the pbx section of the configuration"})
@@ -121,7 +128,7 @@ func checkNode(ctx context.Context, n *node, yield func(Finding) bool) bool {
 	if !yield(Finding{Part: part, OK: true, Detail: "commands and events work; version " + h.Version}) {
 		return false
 	}
-	if !checkParts(ctx, n, part, yield) {
+	if !checkParts(ctx, n, part, yield) || !checkDialplan(ctx, n, part, yield) {
 		return false
 	}
 	p, ok := n.sw.(Prober)
@@ -156,6 +163,57 @@ func checkParts(ctx context.Context, n *node, part string, yield func(Finding) b
 		}
 	}
 	return len(lacks) > 0 || yield(Finding{Part: part + " parts", OK: true, Detail: "its modules, sofia profiles and gateways are there"})
+}
+
+// Dialplan is an exchange that can say which contexts its dialplan lacks.
+type Dialplan interface {
+	// MissingContexts takes contexts, each with an extension in it.
+	MissingContexts(ctx context.Context, want map[string]string) ([]string, error)
+}
+
+// checkDialplan tells what of the rendered hooks an exchange lacks. Without a
+// queue's context transfers to it fail; calls that come in may have a way of the
+// user's own.
+func checkDialplan(ctx context.Context, n *node, part string, yield func(Finding) bool) bool {
+	d, ok := n.sw.(Dialplan)
+	if !ok {
+		return true
+	}
+	part += " dialplan"
+	const fix = "`ringmaster dialplan render` writes it; dialplan/README.md says where it goes"
+	menu := "s"
+	if n.cfg.Kind == config.FreeSWITCH {
+		menu = "menu"
+	}
+	var found []Finding
+	missing, err := d.MissingContexts(ctx, map[string]string{dialplan.InboundContext: "10", dialplan.FallbackContext: menu})
+	for _, name := range missing {
+		f := Finding{Part: part, OK: true, Detail: "no context " + name + ": calls that come in reach Ringmaster only by a dialplan of yours"}
+		if name == dialplan.FallbackContext {
+			f.Detail = "no context " + name + ": while Ringmaster is away nobody answers who calls"
+		}
+		found = append(found, f)
+	}
+	for _, q := range n.cfg.Queues {
+		if q.Context == "" || err != nil {
+			continue
+		}
+		if missing, err = d.MissingContexts(ctx, map[string]string{q.Context: cmp.Or(q.Extension, q.Name)}); len(missing) > 0 {
+			found = append(found, Finding{Part: part, Detail: "no context " + q.Context + " with the extension of queue " + q.Name + ": nobody can be handed over to it", Fix: fix})
+		}
+	}
+	switch {
+	case err != nil: // no fault of any call
+		found = append(found, Finding{Part: part, OK: true, Detail: "cannot be told: " + err.Error()})
+	case len(found) == 0:
+		found = append(found, Finding{Part: part, OK: true, Detail: "the contexts for calls that come in, for the menu and for queues are there"})
+	}
+	for _, f := range found {
+		if !yield(f) {
+			return false
+		}
+	}
+	return true
 }
 
 func waitUp(ctx context.Context, sw pbx.Switch) pbx.Health {
