@@ -29,6 +29,7 @@ type leg struct {
 	out *mailbox.Mailbox[pbx.Event]
 
 	done  chan struct{} // closed when the leg is over
+	ended chan struct{} // closed when its ID is free again
 	taken chan struct{} // closed when a leg that nobody held was claimed
 
 	opening sync.Mutex // one OpenMedia at a time; held during I/O
@@ -76,7 +77,7 @@ var _ pbx.Leg = (*leg)(nil)
 func newLeg(s *Switch, id string) *leg {
 	return &leg{
 		sw: s, id: id, since: time.Now(), in: mailbox.New[input](maxUnreadInputs), out: mailbox.New[pbx.Event](maxUnreadEvents),
-		done: make(chan struct{}), taken: make(chan struct{}), signal: make(chan any),
+		done: make(chan struct{}), ended: make(chan struct{}), taken: make(chan struct{}), signal: make(chan any),
 		opened: map[string]*mediaLeg{}, records: map[string]*recording{},
 	}
 }
@@ -133,6 +134,7 @@ func (l *leg) Next(ctx context.Context) (pbx.Event, error) { return l.out.Next(c
 
 // run is the leg's goroutine.
 func (l *leg) run() {
+	defer close(l.ended)
 	defer l.sw.remove(l)
 	for {
 		in, err := l.in.Next(context.Background())

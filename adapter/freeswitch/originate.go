@@ -132,7 +132,7 @@ func (l *leg) unsure(err error) error {
 // drop ends a leg of which nothing exists.
 func (l *leg) drop() {
 	_ = l.in.Put(input{kind: inDiscard})
-	<-l.done
+	<-l.ended
 }
 
 // refusal is a job that failed before any channel of that ID was seen. One
