@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	mrand "math/rand/v2"
 	"net"
 	"net/netip"
 	"slices"
@@ -40,7 +41,7 @@ type EndpointConfig struct {
 	// the exchanges' own addresses. It must not be empty.
 	Allow []netip.Prefix
 	// PortMin and PortMax bound the RTP ports, of which the even ones are used;
-	// 0 leaves the choice to the system.
+	// 0 and 0 mean 20000 to 32767.
 	PortMin, PortMax uint16
 	// Patience is how long an Expected waits for its INVITE; 0 means 30 s.
 	Patience time.Duration
@@ -80,6 +81,8 @@ type Endpoint struct {
 
 const (
 	defaultPatience = 30 * time.Second
+	defaultPortMin  = 20000
+	defaultPortMax  = 32767                  // below the ports that Linux hands out itself
 	lastWords       = 500 * time.Millisecond // for the answers to our last BYEs
 	underWay        = 10 * time.Millisecond  // for requests that were being answered
 	maxTCP          = 64                     // connections of the exchanges
@@ -100,12 +103,16 @@ func ListenEndpoint(cfg EndpointConfig) (*Endpoint, error) {
 	if len(cfg.Allow) == 0 {
 		return nil, fmt.Errorf("%w: allow is empty, nobody could call", ErrEndpoint)
 	}
-	if cfg.PortMax != 0 && (cfg.PortMin == 0 || cfg.PortMax <= cfg.PortMin) {
+	if cfg.PortMin == 0 && cfg.PortMax == 0 {
+		cfg.PortMin, cfg.PortMax = defaultPortMin, defaultPortMax
+	}
+	if cfg.PortMin == 0 || cfg.PortMax <= cfg.PortMin {
 		return nil, fmt.Errorf("%w: the RTP ports %d to %d are no range", ErrEndpoint, cfg.PortMin, cfg.PortMax)
 	}
 	e := &Endpoint{
-		cfg: cfg, parser: sip.NewParser(), farewell: lastWords, expected: map[string]*Expected{}, dialogs: map[string]*dialog{}, nextPort: (cfg.PortMin + 1) &^ 1,
+		cfg: cfg, parser: sip.NewParser(), farewell: lastWords, expected: map[string]*Expected{}, dialogs: map[string]*dialog{},
 	}
+	e.nextPort = (cfg.PortMin + uint16(mrand.IntN(int(cfg.PortMax-cfg.PortMin))) + 1) &^ 1 //nolint:gosec // so that a new process does not begin where the old one did
 	if err := e.bind(); err != nil {
 		return nil, err
 	}
@@ -310,22 +317,23 @@ func (e *Endpoint) spawn(f func()) bool {
 	return true
 }
 
-// bindRTP takes a port for one call: an even one of the range (RFC 3550, 11).
+// bindRTP takes a port for one call: an even one of the range (RFC 3550, 11). It
+// is named to the system, which would take back a port of its own choice when
+// the socket is untied from a peer.
 func (e *Endpoint) bindRTP() (*net.UDPConn, error) {
-	listen := func(port uint16) (*net.UDPConn, error) {
-		return net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.AddrPortFrom(e.ip, port)))
-	}
-	if e.cfg.PortMax == 0 {
-		return listen(0)
+	kind := "udp"
+	if e.ip.Is4() {
+		kind = "udp4"
 	}
 	for range (int(e.cfg.PortMax)-int(e.cfg.PortMin))/2 + 1 {
 		e.mu.Lock()
-		port := e.nextPort
-		if e.nextPort += 2; e.nextPort > e.cfg.PortMax || e.nextPort < e.cfg.PortMin {
+		if e.nextPort > e.cfg.PortMax || e.nextPort < e.cfg.PortMin {
 			e.nextPort = (e.cfg.PortMin + 1) &^ 1
 		}
+		port := e.nextPort
+		e.nextPort += 2
 		e.mu.Unlock()
-		if conn, err := listen(port); err == nil {
+		if conn, err := net.ListenUDP(kind, net.UDPAddrFromAddrPort(netip.AddrPortFrom(e.ip, port))); err == nil {
 			return conn, nil
 		}
 	}

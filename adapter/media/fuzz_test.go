@@ -68,9 +68,9 @@ func FuzzDatagrams(f *testing.F) {
 		}}.withDefaults()
 		l := &line{asked: format, allow: func(netip.Addr) bool { return true }}
 		l.paced = newPaced(o, time.Now(), nil, func() {})
-		l.route.Store(&route{sound: 0, keys: 101, send: true})
-		e := l.newEar()
 		from := netip.MustParseAddrPort("127.0.0.1:9")
+		l.route.Store(&route{peer: from, latched: true, keys: 101, send: true})
+		e := l.newEar()
 		sent := 0
 		for _, d := range [][]byte{a, b, b, a} {
 			sent += len(d)

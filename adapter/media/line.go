@@ -10,6 +10,7 @@ import (
 	"os"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/pion/rtp"
@@ -47,6 +48,7 @@ type line struct {
 type route struct {
 	peer    netip.AddrPort // not valid: not known yet
 	latched bool           // sound has come from there: it comes from nowhere else
+	tied    bool           // the socket is connected to it
 	sound   uint8          // payload types
 	keys    uint8          // 0: none
 	keyRate int            // of the keys' clock
@@ -79,6 +81,16 @@ func (l *line) steer(r route) {
 	defer l.way.Unlock()
 	if !r.open() {
 		l.hold(true)
+	}
+	if was := l.route.Load(); was.tied && was.peer != r.peer {
+		if err := connect(l.conn, netip.AddrPort{}); err != nil {
+			l.o.Log.Warn("media: a socket stays tied to the peer it had", "err", err)
+		}
+	} else {
+		r.tied = was.tied
+	}
+	if r.latched && r.peer.IsValid() && !r.tied {
+		r.tied = connect(l.conn, r.peer) == nil
 	}
 	l.route.Store(&r)
 	if r.open() {
@@ -137,7 +149,12 @@ func (l *line) packet(r *route, pt uint8, ts uint32, marker bool, payload []byte
 		swap(l.out[n:])
 	}
 	l.seq++
-	if _, err = l.conn.WriteToUDPAddrPort(l.out, r.peer); errors.Is(err, net.ErrClosed) {
+	if r.tied {
+		_, err = l.conn.Write(l.out)
+	} else {
+		_, err = l.conn.WriteToUDPAddrPort(l.out, r.peer)
+	}
+	if errors.Is(err, net.ErrClosed) {
 		return err
 	}
 	l.sent.Add(1)
@@ -213,6 +230,7 @@ func (l *line) read() {
 		switch {
 		case errors.Is(err, os.ErrDeadlineExceeded):
 			e.jitter.due(true)
+		case errors.Is(err, syscall.ECONNREFUSED): // nobody has the peer's port just now: it will say BYE, or come back
 		case err != nil:
 			l.end(fmt.Errorf("media rtp: %w", err))
 			return
@@ -280,9 +298,11 @@ func (l *line) latch(r *route, from netip.AddrPort) bool {
 	next.peer, next.latched = from, true
 	l.way.Lock()
 	defer l.way.Unlock()
-	if !l.route.CompareAndSwap(r, &next) {
+	if l.route.Load() != r {
 		return false // told otherwise at this moment: the next packet decides
 	}
+	next.tied = connect(l.conn, from) == nil
+	l.route.Store(&next)
 	if next.open() {
 		l.hold(false)
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"testing"
 	"time"
@@ -382,5 +383,40 @@ func TestManyCallsAtOnce(t *testing.T) {
 	}
 	if riders != calls {
 		t.Errorf("%d riders", riders)
+	}
+}
+
+// A socket is tied to its peer once sound has come from there; another address
+// in mid-call unties it, and a peer whose port is closed for a while ends
+// nothing.
+func TestSocketIsTiedToThePeerAndUntied(t *testing.T) {
+	e := endpoint(t)
+	x := expect(t, e, Options{Format: audio.FormatULaw})
+	p := newRawPeer(t, e, x)
+	p.call(p.plain())
+	m := await(t, x)
+	var f audio.Frame
+	for i := range 3 {
+		p.sound(i, bytes.Repeat([]byte{0x80}, 160))
+		if err := m.ReadFrame(&f); err != nil {
+			t.Fatal(err)
+		}
+		if r := m.route.Load(); !r.latched || r.peer.Port() != uint16(port(p.rtp)) || r.tied != (runtime.GOOS == "linux") {
+			t.Fatalf("%+v", r)
+		}
+		p.hear(p.rtp)
+		_ = p.rtp.Close() // the kernel says that nobody is there
+		sent := m.sent.Load()
+		for m.sent.Load() < sent+3 {
+			time.Sleep(frameTime)
+		}
+		p.rtp = udp(t)
+		if code, _ := p.ask("UPDATE", p.plain()); code != 200 {
+			t.Fatal(code)
+		}
+		p.hear(p.rtp)
+	}
+	if m.Err() != nil {
+		t.Error(m.Err())
 	}
 }
