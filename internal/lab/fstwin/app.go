@@ -204,7 +204,7 @@ func (ch *channel) redirect(tasks []task) {
 // nested; with them it ends the innermost only, and all empties the queue.
 func (ch *channel) broken(all bool) {
 	if all {
-		ch.waiting = nil
+		ch.waiting, ch.inbox = nil, nil
 	}
 	for i := len(ch.stack) - 1; i >= 0 && i < len(ch.stack); i-- {
 		r := ch.stack[i]

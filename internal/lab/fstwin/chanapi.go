@@ -63,7 +63,7 @@ func channelAPIs() map[string]func(ch *channel, arg string) string {
 			return fine
 		},
 		"uuid_setvar_multi": func(ch *channel, arg string) string {
-			for _, kv := range separate(arg, ';', 0) {
+			for _, kv := range separate(arg, ';') {
 				if name, value, cut := strings.Cut(kv, "="); cut {
 					ch.set(strings.TrimSpace(name), value)
 				}
@@ -259,7 +259,7 @@ func (ch *channel) fileman(arg string) string {
 // originate is "originate <dial string> <place> [<dialplan>] [<context>]
 // [<name>] [<number>] [<seconds>]".
 func (ex *Exchange) originate(_ *conn, arg string, reply func(string)) {
-	f := separate(arg, ' ', 0)
+	f := separate(arg, ' ')
 	if len(f) < 2 {
 		reply("-USAGE: <call url> <exten>|&<application_name>(<app_args>) [<dialplan>] [<context>] [<cid_name>] [<cid_num>] [<timeout_sec>]\n")
 		return

@@ -20,7 +20,7 @@ type dialString struct {
 // separate cuts text at a character outside of single quotes, as
 // switch_separate_string does: quotes vanish, a backslash protects the
 // character, a quote and itself; \n \r \t \s are what they stand for.
-func separate(s string, at byte, limit int) []string {
+func separate(s string, at byte) []string {
 	var out []string
 	var cur []byte
 	quoted := false
@@ -34,7 +34,7 @@ func separate(s string, at byte, limit int) []string {
 			cur = append(cur, map[byte]byte{'n': '\n', 'r': '\r', 't': '\t', 's': ' '}[s[i]])
 		case c == '\'' && (quoted || strings.IndexByte(s[i+1:], '\'') >= 0):
 			quoted = !quoted
-		case c == at && !quoted && (limit <= 0 || len(out) < limit-1):
+		case c == at && !quoted:
 			if at == ' ' && len(cur) == 0 {
 				continue
 			}
@@ -74,7 +74,7 @@ func brackets(s string, open, end byte) (vars []pair, rest string, ok bool) {
 		if strings.HasPrefix(inner, "^^") && len(inner) > 2 {
 			by, inner = inner[2], inner[3:]
 		}
-		for _, kv := range separate(inner, by, 0) {
+		for _, kv := range separate(inner, by) {
 			if name, value, cut := strings.Cut(kv, "="); cut && strings.TrimSpace(name) != "" {
 				vars = append(vars, pair{strings.TrimSpace(name), value})
 			}

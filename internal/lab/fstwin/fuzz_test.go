@@ -54,7 +54,7 @@ func FuzzDialString(f *testing.F) {
 		for _, v := range d.vars {
 			_ = expandGlobals(ex, v.value)
 		}
-		for _, a := range separate(s, ' ', 0) {
+		for _, a := range separate(s, ' ') {
 			if a == "" && !strings.Contains(s, "'") && !strings.Contains(s, `\`) {
 				t.Errorf("%q: an empty argument", s)
 			}

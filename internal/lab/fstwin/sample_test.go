@@ -88,7 +88,7 @@ func scenes() []scene {
 	return []scene{
 		{"answered-all", listener(), kill},
 		{"busy", callee.Script{Ring: 30 * time.Millisecond, Reject: 486}, func(c *client) {}},
-		{"callee-hangs-up", callee.Script{Limit: 200 * time.Millisecond}, func(c *client) {}},
+		{"callee-hangs-up", callee.Script{Limit: 1500 * time.Millisecond}, func(c *client) {}},
 		{"playback", listener(), func(c *client) {
 			c.execute("A", "playback", "/p/hello.wav", "Event-UUID: p1\nevent-lock: true")
 			c.until("CHANNEL_EXECUTE_COMPLETE", "Application-UUID", "p1")
@@ -100,9 +100,11 @@ func scenes() []scene {
 			c.kill("A")
 		}},
 		{"playback-nested", listener(), func(c *client) {
-			c.execute("A", "playback", "/p/long.wav", "Event-UUID: p1")
+			c.execute("A", "playback", "tone_stream://L=-1;%(1000,0,450)", "Event-UUID: p1")
 			c.until("PLAYBACK_START")
 			c.execute("A", "playback", "/p/hello.wav", "Event-UUID: p2")
+			c.until("CHANNEL_EXECUTE_COMPLETE", "Application-UUID", "p2")
+			c.do("api uuid_break A")
 			c.until("CHANNEL_EXECUTE_COMPLETE", "Application-UUID", "p1")
 			c.kill("A")
 		}},
@@ -111,9 +113,10 @@ func scenes() []scene {
 			c.until("CHANNEL_DESTROY", "Unique-ID", "B")
 			c.kill("A")
 		}},
-		{"bridge-caller-leaves", callee.Script{Limit: 1200 * time.Millisecond}, func(c *client) {
+		{"bridge-caller-leaves", listener(), func(c *client) {
 			bridge(c, "stays")
 			c.until("CHANNEL_BRIDGE")
+			c.kill("A")
 		}},
 		{"bridge-fails-s486", listener(), func(c *client) {
 			bridge(c, "busy")
@@ -155,7 +158,7 @@ func scenes() []scene {
 			}
 			c.kill("A")
 		}},
-		{"dtmf", callee.Script{Steps: []callee.Step{{Wait: 100 * time.Millisecond}, {DTMF: "12#"}}}, func(c *client) {
+		{"dtmf", callee.Script{Steps: []callee.Step{{Wait: 1500 * time.Millisecond}, {DTMF: "12#"}}}, func(c *client) {
 			c.until("DTMF", "DTMF-Digit", "#")
 			c.kill("A")
 		}},
@@ -283,7 +286,7 @@ func early(s scene) string {
 // cast is an exchange with the people of the scenes.
 func cast(t *testing.T, number callee.Script) *fstwin.Exchange {
 	ex := start(t, fstwin.Config{Prompts: map[string][]int16{
-		"hello": callee.Tone(500, 200*time.Millisecond, 8000), "long": callee.Tone(700, 600*time.Millisecond, 8000),
+		"hello": callee.Tone(500, 200*time.Millisecond, 8000),
 	}})
 	ex.Callee("138", number)
 	ex.Agent("leaves", callee.Script{Ring: 30 * time.Millisecond, Limit: 300 * time.Millisecond})

@@ -155,7 +155,7 @@ func TestRefusals(t *testing.T) {
 		}
 	}
 	c.kill("A")
-	if s := ex.Stats(); s.RungTwice != nil && len(s.RungTwice) > 0 || s.Rings != 2 {
+	if s := ex.Stats(); len(s.RungTwice) > 0 || s.Rings != 2 {
 		t.Errorf("%+v", s)
 	}
 }
