@@ -81,7 +81,9 @@ func (l *leg) OpenMedia(ctx context.Context, f audio.Format) (pbx.Media, error) 
 			m.legGone()
 		}
 		l.forgetMedia(m)
-		l.sw.killLater(m.channel, pbx.CauseNormal)
+		if l.sw.cfg.Media.Transport == TransportSIP {
+			l.sw.killLater(m.channel, pbx.CauseNormal)
+		}
 		return nil, err
 	}
 	return m, nil
@@ -131,13 +133,22 @@ func codec(f audio.Format) string {
 	return "L16@8000h"
 }
 
-// connectMedia makes the leg call our endpoint, and waits until both are one.
-func (l *leg) connectMedia(ctx context.Context, m *mediaLeg, f audio.Format) error {
-	x, err := l.sw.endpoint.ExpectWith(media.Options{Format: f, Dropped: &l.sw.dropped, Log: l.sw.log, OnEnd: func(err error) {
+// mediaOptions are of a session whose end is told to the leg. Its keys come by
+// the exchange's events.
+func (l *leg) mediaOptions(m *mediaLeg, f audio.Format) media.Options {
+	return media.Options{Format: f, Dropped: &l.sw.dropped, Log: l.sw.log, OnEnd: func(err error) {
 		if !m.closing.Load() {
 			_ = l.in.Put(input{kind: inMediaLost, media: m, err: err})
 		}
-	}})
+	}}
+}
+
+// connectMedia makes the leg call our endpoint, and waits until both are one.
+func (l *leg) connectMedia(ctx context.Context, m *mediaLeg, f audio.Format) error {
+	if l.sw.cfg.Media.Transport == TransportUnicast {
+		return l.connectUnicast(ctx, m, f)
+	}
+	x, err := l.sw.endpoint.ExpectWith(l.mediaOptions(m, f))
 	if err != nil {
 		return refuse("%v", err)
 	}

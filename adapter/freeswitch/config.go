@@ -88,8 +88,13 @@ type Queue struct {
 
 // MediaConfig tunes the media leg.
 type MediaConfig struct {
-	// Transport is "sip" (default: FreeSWITCH calls our SIP/RTP endpoint).
+	// Transport is "sip" (default: FreeSWITCH calls our SIP/RTP endpoint), or
+	// "unicast" (bare datagrams out of the park loop: 8 kHz only, and the sound
+	// ends with every prompt that the exchange plays).
 	Transport string
+	// ExchangeIP is the exchange's own address for unicast; that of Addr if
+	// empty.
+	ExchangeIP string
 	// Profile is the sofia profile that calls us; "internal" if empty.
 	Profile string
 	// Listen is our SIP address, such as 10.0.0.5:5070; "127.0.0.1:0" if empty.
@@ -110,7 +115,8 @@ type MediaConfig struct {
 
 // Media transports.
 const (
-	TransportSIP = "sip"
+	TransportSIP     = "sip"
+	TransportUnicast = "unicast"
 )
 
 func (c Config) withDefaults() (Config, error) {
@@ -133,6 +139,9 @@ func (c Config) withDefaults() (Config, error) {
 				c.Media.Allow = append(c.Media.Allow, netip.PrefixFrom(ip.Unmap(), ip.Unmap().BitLen()))
 			}
 		}
+	}
+	if host, _, err := net.SplitHostPort(c.Addr); err == nil {
+		setString(&c.Media.ExchangeIP, host)
 	}
 	c.Tones = withTones(c.Tones)
 	return c, c.check()
@@ -206,8 +215,11 @@ func (c Config) check() error {
 			bad("folders on the exchange are absolute paths of [A-Za-z0-9._/-]")
 		}
 	}
-	if c.Media.Transport != TransportSIP {
-		bad("media transport %q: use sip", c.Media.Transport)
+	if c.Media.Transport != TransportSIP && c.Media.Transport != TransportUnicast {
+		bad("media transport %q: use sip or unicast", c.Media.Transport)
+	}
+	if _, err := netip.ParseAddr(c.Media.ExchangeIP); err != nil && c.Media.Transport == TransportUnicast {
+		bad("media exchange ip %q: unicast needs the exchange's own IP address", c.Media.ExchangeIP)
 	}
 	if !identifier(c.Media.Profile) {
 		bad("media profile %q is no name of a sofia profile", c.Media.Profile)

@@ -61,7 +61,7 @@ func (r real) config(t *testing.T, addr string, id int64, p *subscriber.Subscrib
 		BackoffMin: 20 * time.Millisecond, BackoffMax: 200 * time.Millisecond,
 		Trunks: map[string]Trunk{"lab": {Endpoint: "sofia/" + r.profile + "/{number}@" + p.Addr().String(), Lab: true}},
 		Agents: map[string]Agent{}, Queues: map[string]Queue{}, Tones: map[string]string{"blip": "%(500,0,700)"},
-		Media: MediaConfig{Profile: r.profile, Listen: net.JoinHostPort(r.host(), "0")},
+		Media: MediaConfig{Transport: os.Getenv("RINGMASTER_TEST_MEDIA"), Profile: r.profile, Listen: net.JoinHostPort(r.host(), "0")},
 	}
 	cfg.ControllerID = strings.ReplaceAll(cfg.ControllerID, " ", "")
 	if r.queue != "" {

@@ -45,6 +45,7 @@ type leg struct {
 	cause    pbx.Cause
 	parked   bool     // it waits in park: commands run at once
 	settled  bool     // it has been there: nothing is cut off any more
+	unicast  bool     // unicast ran in its present park, or before
 	signal   chan any // closed and renewed at every change of the above
 	away     *stay    // it is in a queue
 	media    *mediaLeg
@@ -286,6 +287,8 @@ func (l *leg) company(in input) {
 func (l *leg) placed(unsure bool) {
 	l.placedAt = time.Now()
 	switch {
+	case l.end.answered: // that was faster than our own word of it
+		return
 	case l.inbound:
 		l.arm(l.lookUpPeriod())
 	case unsure:
@@ -293,7 +296,7 @@ func (l *leg) placed(unsure bool) {
 	default:
 		l.arm(l.req.RingTimeout + l.sw.cfg.Deadline)
 	}
-	if l.req.RingTimeout > 0 && !l.end.answered {
+	if l.req.RingTimeout > 0 {
 		l.ringOut = time.AfterFunc(l.req.RingTimeout, func() { _ = l.in.Put(input{kind: inRung}) })
 	}
 }
