@@ -232,7 +232,14 @@ func withVariables(name string) bool {
 	return false
 }
 
-func (ch *channel) emit(name string, pairs ...string) { ch.ex.emit(ch.event(name, pairs...)) }
+func (ch *channel) emit(name string, pairs ...string) {
+	if !ch.ex.wanted(name) { // it has its number, and nobody to read it
+		ch.ex.sequence++
+		ch.ex.counters.Events++
+		return
+	}
+	ch.ex.emit(ch.event(name, pairs...))
+}
 
 // enter is a change of the channel's state.
 func (ch *channel) enter(state string) {

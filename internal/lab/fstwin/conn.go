@@ -311,6 +311,16 @@ func (ex *Exchange) emit(e *event) {
 	}
 }
 
+// wanted says that somebody may want events of a name.
+func (ex *Exchange) wanted(name string) bool {
+	for c := range ex.conns {
+		if c.wants["ALL"] || c.wants[name] {
+			return true
+		}
+	}
+	return false
+}
+
 func (ex *Exchange) deliver(e *event) {
 	ex.counters.Events++
 	if ex.frozen() {

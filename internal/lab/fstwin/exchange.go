@@ -48,8 +48,9 @@ type Config struct {
 	// Disorder is the share of events that are overtaken by the next; 0.07 was
 	// measured on a busy FreeSWITCH.
 	Disorder float64
-	// Freezes lets a reader that does not read freeze the event socket of
-	// everybody until it is gone, as a FreeSWITCH does after 100,500 events.
+	// Freezes lets a reader that does not read stop the events of everybody
+	// until it is gone, as a FreeSWITCH does after 100,500 events; the twin does
+	// after a hundredth of that.
 	Freezes bool
 	Log     *slog.Logger
 }

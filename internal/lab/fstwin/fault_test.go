@@ -3,6 +3,9 @@ package fstwin_test
 import (
 	"errors"
 	"fmt"
+	"io"
+	"net"
+	"strings"
 	"testing"
 	"time"
 
@@ -170,4 +173,42 @@ func TestHeartbeat(t *testing.T) {
 	if e := c.until("HEARTBEAT"); e.heads["Max-Sessions"] != "7" || e.heads["Session-Count"] != "0" || e.heads["Core-UUID"] == "" {
 		t.Errorf("%v", e.heads)
 	}
+}
+
+// A reader that does not read stops the events of everybody, until it is gone.
+func TestAStalledReaderFreezesEverybody(t *testing.T) {
+	t.Parallel()
+	ex := start(t, fstwin.Config{Freezes: true, Heartbeat: time.Hour})
+	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", ex.Addr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	if tcp, ok := conn.(*net.TCPConn); ok {
+		_ = tcp.SetReadBuffer(4096)
+	}
+	c := login(t, ex, "CUSTOM a::b")
+	if _, err := io.WriteString(conn, "auth ClueCon\n\nevent plain CUSTOM a::b\n\n"); err != nil {
+		t.Fatal(err)
+	}
+	sent := "sendevent CUSTOM\nEvent-Subclass: a::b\nFiller: " + strings.Repeat("x", 8000)
+	n := 0
+	c.eventually("events stop", func() bool {
+		for range 200 {
+			c.do(sent)
+			n++
+		}
+		return ex.Stats().Missed > 0
+	})
+	before := ex.Stats().Missed
+	c.do(sent)
+	if ex.Stats().Missed != before+1 {
+		t.Error("an event got through")
+	}
+	_ = conn.Close()
+	c.eventually("events are back", func() bool {
+		missed := ex.Stats().Missed
+		c.do(sent)
+		return ex.Stats().Missed == missed
+	})
 }
