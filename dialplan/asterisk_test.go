@@ -105,8 +105,8 @@ func rendered(t *testing.T, phones string) (*lab.Asterisk, config.Config) {
 	return a, c
 }
 
-// TestRealAsteriskLoadsTheFiles without a complaint and has what they say.
-func TestRealAsteriskLoadsTheFiles(t *testing.T) {
+// TestRow_T27_RealAsteriskLoadsTheHooks without a complaint and has what they say.
+func TestRow_T27_RealAsteriskLoadsTheHooks(t *testing.T) {
 	a, _ := rendered(t, "127.0.0.1:9")
 	if bad := regexp.MustCompile(`(?m)^.*(ERROR|WARNING).*$`).FindAllString(a.Log(), -1); bad != nil {
 		t.Errorf("not a clean start:\n%s", strings.Join(bad, "\n"))
@@ -141,10 +141,10 @@ func TestRealAsteriskLoadsTheFiles(t *testing.T) {
 	}
 }
 
-// TestRealInboundCallAndQueue: a call comes in through the rendered context to
+// TestRow_T27_RealInboundCallMenuAndQueue: a call comes in through the rendered context to
 // Accept, is answered, handed over to the queue where ann takes it, and comes
 // back through the rendered context when she hangs up.
-func TestRealInboundCallAndQueue(t *testing.T) {
+func TestRow_T27_RealInboundCallMenuAndQueue(t *testing.T) {
 	p, err := sipphone.Listen(sipphone.Config{Script: func(string, sipphone.Invite) sipphone.Script {
 		return sipphone.Script{sipphone.Answer(0), sipphone.Silence(300 * time.Millisecond), sipphone.Hangup("")}
 	}})

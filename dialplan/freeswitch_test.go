@@ -128,9 +128,9 @@ func attributes(e xml.StartElement, want []string) error {
 	return nil
 }
 
-// TestGoldenFreeSWITCH renders a FreeSWITCH with everything.
+// TestRow_T27_GoldenFreeSWITCH renders a FreeSWITCH with everything.
 // After a wanted change: go test ./dialplan -run Golden -update
-func TestGoldenFreeSWITCH(t *testing.T) {
+func TestRow_T27_GoldenFreeSWITCH(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "ringmaster")
 	for range 2 {
 		if err := dialplan.RenderFreeSWITCH(dir, plainFS()); err != nil {

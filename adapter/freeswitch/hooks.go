@@ -26,3 +26,11 @@ func (s *Switch) MissingContexts(ctx context.Context, want map[string]string) ([
 	slices.Sort(missing)
 	return missing, nil
 }
+
+// InboundAddr is where calls are handed over to us; empty when none are taken.
+func (s *Switch) InboundAddr() string {
+	if s.server == nil {
+		return ""
+	}
+	return s.server.Addr()
+}

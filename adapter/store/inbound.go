@@ -174,6 +174,13 @@ func (s *Store) Leg(ctx context.Context, tenant string, attempt uuid.UUID) (stri
 	return r.Leg, clean(missing(err, fmt.Sprintf("inbound call %s", attempt)))
 }
 
+// ByLeg is the attempt of a call that came in, by the exchange's name of its leg: the last one, should the name have come twice.
+func (s *Store) ByLeg(ctx context.Context, tenant, leg string) (uuid.UUID, error) {
+	var r inboundRow
+	err := s.read(ctx).Where("tenant_id = ? AND leg = ?", tenant, leg).Order("created_at DESC").Take(&r).Error
+	return uuid.UUID(r.AttemptID), clean(missing(err, "inbound call"))
+}
+
 // follow says what an outcome means for the contact's next call.
 func follow(tx *gorm.DB, a attemptRow, c contactRow, o campaign.Outcome) error {
 	if a.Direction != inward {

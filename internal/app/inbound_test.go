@@ -8,14 +8,21 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
+
 	"ringmaster/config"
+	"ringmaster/internal/call"
+	"ringmaster/internal/campaign"
 	"ringmaster/internal/dialogue"
 	"ringmaster/internal/lab/env"
+	"ringmaster/internal/lab/fstwin"
 	"ringmaster/internal/lab/sipphone"
 	"ringmaster/internal/lab/twin"
 	"ringmaster/internal/lab/twin/callee"
 	"ringmaster/internal/label"
+	"ringmaster/internal/pbx"
 	"ringmaster/internal/phone"
+	"ringmaster/internal/scheduler"
 	"ringmaster/internal/speech"
 )
 
@@ -195,6 +202,45 @@ func TestInboundEdges(t *testing.T) {
 		t.Errorf("when the controller stops: %s (%s)", a.Disposition, a.Reason)
 	}
 	h.noLegs()
+	h.leftToTalk()
+}
+
+// leftToTalk: the leg of a call that came in, on which customer and person talk
+// on since an earlier life of the controller, is left alone; others are not.
+func (h *house) leftToTalk() {
+	h.t.Helper()
+	ctx, st := h.t.Context(), h.app.store
+	epoch, err := st.Register(ctx, "earlier")
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	task, err := st.EnsureTask(ctx, h.app.standingTask("default", "brief_001", campaign.Service))
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	for leg, o := range map[string]campaign.Outcome{
+		"talks-on.1": {Disposition: campaign.Transferred, Reason: call.ReasonLeft, EndedAt: time.Now()},
+		"is-over.2":  {Disposition: campaign.Transferred, Reason: "handed_over", EndedAt: time.Now()},
+	} {
+		f := campaign.Fence{Attempt: uuid.Must(uuid.NewV7()), Owner: "earlier", Epoch: epoch}
+		if _, err := st.Receive(ctx, f, scheduler.Arrival{Tenant: "default", Leg: leg, Task: task.ID, ScriptVersion: "v"}, time.Now()); err != nil {
+			h.t.Fatal(err)
+		}
+		if err := st.Finish(ctx, f, o, nil); err != nil {
+			h.t.Fatal(err)
+		}
+		if left := h.app.janitor.left(ctx, pbx.LegID(leg)); left != (o.Reason == call.ReasonLeft) {
+			h.t.Errorf("%s: left alone %v", leg, left)
+		}
+	}
+	if h.app.janitor.left(ctx, "unknown.3") {
+		h.t.Error("a leg that nobody knows is left alone")
+	}
+	r := roll{}
+	r.enter("ast-1.5")
+	if !r.owns("ast-1.5") || !r.owns("ast-1.5-agent") || !r.owns("ast-1.5-m-0a1b") || r.owns("ast-1.6") || r.owns("ast") || r.owns("") {
+		h.t.Error("legs are told apart wrongly")
+	}
 }
 
 func TestWhichTrunkACallCameOver(t *testing.T) {
@@ -288,6 +334,42 @@ func TestRealCallback(t *testing.T) {
 	}
 	if st := h.do("GET", "/api/v1/call/task/"+task, nil, 200); st["state"] != "done" {
 		t.Errorf("after the callback the contact is %v", st["state"])
+	}
+	h.noLegs()
+}
+
+// The same over FreeSWITCH: its dialplan hands the call over by the socket
+// application, and the sound comes by SIP and RTP.
+func TestRow_T27_CallbackOverFreeSWITCH(t *testing.T) {
+	t.Parallel()
+	ex, err := fstwin.Start(fstwin.Config{Password: "twin-password"}, "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(ex.Close)
+	ex.Callee("2001", callee.Script{Reject: 486})
+	h := newHouse(t, config.PBX{Name: "fs", Kind: config.FreeSWITCH, Address: ex.Addr(), Password: config.NewSecret("twin-password"), App: "ringmaster",
+		Inbound: "127.0.0.1:0", Media: config.Media{Format: "slin"},
+		Trunks: []config.Trunk{{Name: "lab", Endpoint: "sofia/gateway/lab/{number}", Lab: true, Lines: 100, CallerID: "10690001", CallerIDVoice: true}}}, "sqlite")
+	task := h.ring("2001", "brief_001")
+	if a := h.attempt(task, 1, 30*time.Second); a.Disposition != "busy" {
+		t.Fatalf("%s", a.Disposition)
+	}
+	sw, ok := h.app.fleet.named("fs").(interface{ InboundAddr() string })
+	if !ok {
+		t.Fatal("nobody takes calls")
+	}
+	ex.Extension("10690001", "set ringmaster_args=lab; ring_ready; socket "+sw.InboundAddr()+" async full")
+	if ex.Ring("10690001", "2001", callee.Script{Steps: []callee.Step{{Wait: time.Minute}}}) == "" {
+		t.Fatal("the twin is closed")
+	}
+	a, contact := h.inbound(1, 60*time.Second)
+	if contact != task || a.Disposition != "completed" || !slices.Equal(a.side("us"), []string{"我是智能语音助手，通话录音。", "再见。"}) {
+		a.show(t)
+		t.Fatalf("%s under contact %s, want %s", a.Disposition, contact, task)
+	}
+	if _, us, _ := h.recording(a); !slices.Equal(us, a.side("us")) {
+		t.Errorf("recording: us %q", us)
 	}
 	h.noLegs()
 }

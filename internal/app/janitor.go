@@ -105,12 +105,12 @@ func (j *janitor) sweep(ctx context.Context) {
 // of a controller stopped. A database that cannot be asked spares the leg until
 // the next sweep.
 func (j *janitor) left(ctx context.Context, leg pbx.LegID) bool {
-	if len(leg) < 36 {
-		return false
+	id, err := uuid.Parse(string(leg[:min(36, len(leg))]))
+	if err != nil { // the exchange's own name: they called us
+		id, err = j.app.store.ByLeg(ctx, j.app.cfg.Tenant.ID, string(leg))
 	}
-	id, err := uuid.Parse(string(leg[:36]))
 	if err != nil {
-		return false
+		return !errors.Is(err, api.ErrNotFound)
 	}
 	a, err := j.app.store.Attempt(ctx, j.app.cfg.Tenant.ID, id)
 	if err != nil {

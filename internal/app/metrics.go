@@ -51,7 +51,9 @@ func (m *metrics) saw(s Sight) {
 	m.calls.WithLabelValues(string(o.Disposition), s.Attempt.Placed.PBX, s.Attempt.Placed.Trunk).Inc()
 	if o.Answered() {
 		m.talk.Observe(o.EndedAt.Sub(o.AnsweredAt).Seconds())
-		m.ring.Observe(o.AnsweredAt.Sub(o.StartedAt).Seconds())
+		if !s.Attempt.Inbound {
+			m.ring.Observe(o.AnsweredAt.Sub(o.StartedAt).Seconds())
+		}
 	}
 	for _, part := range o.Degraded {
 		m.degraded.WithLabelValues(part).Inc()

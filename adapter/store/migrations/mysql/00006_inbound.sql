@@ -7,7 +7,8 @@ CREATE TABLE IF NOT EXISTS inbound (
   leg        VARCHAR(64) NOT NULL,
   known      VARCHAR(16) NOT NULL,
   created_at DATETIME(6) NOT NULL,
-  PRIMARY KEY (tenant_id, attempt_id)
+  PRIMARY KEY (tenant_id, attempt_id),
+  KEY inbound_leg (tenant_id, leg, created_at)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
 
 SET @q = IF((SELECT COUNT(*) FROM information_schema.columns WHERE table_schema = DATABASE() AND table_name = 'attempt' AND column_name = 'direction') > 0, 'DO 0',

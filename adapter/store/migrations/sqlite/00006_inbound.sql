@@ -9,6 +9,7 @@ CREATE TABLE IF NOT EXISTS inbound (
   created_at TEXT NOT NULL,
   PRIMARY KEY (tenant_id, attempt_id)
 ) STRICT;
+CREATE INDEX IF NOT EXISTS inbound_leg ON inbound (tenant_id, leg, created_at);
 ALTER TABLE attempt ADD COLUMN direction TEXT NOT NULL DEFAULT 'out';
 ALTER TABLE cdr ADD COLUMN direction TEXT NOT NULL DEFAULT 'out';
 
