@@ -18,6 +18,11 @@ func (l *leg) connect(ctx context.Context, other *leg) error {
 	for _, leg := range []*leg{l, other} {
 		leg.stopPlaybacks(ctx)
 	}
+	for _, leg := range []*leg{l, other} {
+		if err := leg.stay(ctx); err != nil {
+			return err
+		}
+	}
 	for _, pair := range [][2]*leg{{l, other}, {other, l}} {
 		pair[0].mu.Lock()
 		pair[0].joining = pair[1]
@@ -29,6 +34,11 @@ func (l *leg) connect(ctx context.Context, other *leg) error {
 	}
 	time.AfterFunc(joinWait, func() { _ = l.in.Put(input{kind: inJoinLate, peer: other}) })
 	return nil
+}
+
+// stay makes the leg outlive a bridge with another leg.
+func (l *leg) stay(ctx context.Context) error {
+	return l.api(ctx, "uuid_setvar %s park_after_bridge %t", l.id, l.customer == nil)
 }
 
 func (l *leg) notJoined(other *leg) bool {
@@ -254,6 +264,7 @@ func (l *leg) executed(e *esl.Event) {
 		l.playDone(name, e.Get("Application-Response"))
 	case strings.HasPrefix(name, bridgeTag):
 		l.change(func() {
+			l.parked = l.peer == nil && l.away == nil && l.joining == nil // back in the park that it was bridged from
 			if m := l.opened[strings.TrimPrefix(name, bridgeTag)]; m != nil && !m.bridged && m.failed == "" {
 				m.failed = "cause=" + esl.Clean(e.Get("variable_originate_disposition"), 48)
 			}

@@ -33,7 +33,8 @@ func displayName(s string) string {
 		}
 		return r
 	}, strings.ToValidUTF8(s, ""))
-	s = strings.ReplaceAll(s, ":", " ") // mod_sofia cuts away what is before a colon
+	// mod_sofia reads a name with : or @ as an address and cuts it.
+	s = strings.NewReplacer(":", " ", "@", " ").Replace(s)
 	if r := []rune(s); len(r) > 64 {
 		s = string(r[:64])
 	}
@@ -85,7 +86,13 @@ func (s *Switch) variables(req pbx.OriginateRequest) ([]variable, error) {
 		{"originate_timeout", strconv.Itoa(wholeSeconds(req.RingTimeout) + 1)},
 		{"presence_data", s.mark(req.Tag)},
 		{"send_silence_when_idle", "-1"},
-		{"park_after_bridge", "true"},
+		// A leg that is parked by this after a bridge of its own park can be bridged
+		// once more, and is dead when that ends (measured): it is set for the bridges
+		// with other legs alone.
+		{"park_after_bridge", "false"},
+		// Else FreeSWITCH tells the other side of a bridge our customer's number, by
+		// UPDATE with P-Asserted-Identity.
+		{"ignore_display_updates", "true"},
 		{"hangup_after_bridge", "false"},
 		{"continue_on_fail", "true"},
 		{"media_timeout", "60000"},
@@ -99,7 +106,7 @@ func (s *Switch) variables(req pbx.OriginateRequest) ([]variable, error) {
 		vars = append(vars, variable{"origination_caller_id_name", name})
 	}
 	if req.MaxDuration > 0 {
-		vars = append(vars, variable{"execute_on_answer", fmt.Sprintf("sched_hangup +%d allotted_timeout", wholeSeconds(req.MaxDuration))})
+		vars = append(vars, variable{"execute_on_answer", fmt.Sprintf("sched_hangup +%d allotted_timeout", wholeSeconds(req.MaxDuration)+1)})
 	}
 	names := make([]string, 0, len(req.Headers))
 	for name := range req.Headers {

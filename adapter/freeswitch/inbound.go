@@ -95,7 +95,7 @@ func (l *leg) watchSocket(c *esl.Call) {
 
 // prepare gives an inbound channel what originate gives to ours.
 func (s *Switch) prepare(ctx context.Context, id string) {
-	if _, err := s.esl.API(ctx, "uuid_setvar_multi "+id+" presence_data="+s.mark("")+";park_after_bridge=true;hangup_after_bridge=false;"+
+	if _, err := s.esl.API(ctx, "uuid_setvar_multi "+id+" presence_data="+s.mark("")+";park_after_bridge=false;ignore_display_updates=true;hangup_after_bridge=false;"+
 		"continue_on_fail=true;send_silence_when_idle=-1;RECORD_STEREO=true"); err != nil {
 		s.log.Warn("freeswitch: an inbound call could not be prepared", "leg", id, "err", err)
 	}

@@ -330,9 +330,7 @@ func (l *leg) event(e *esl.Event, id string) bool {
 	case esl.NameAnswer:
 		l.becomeUp(time.Now())
 	case esl.NamePark:
-		l.change(func() { l.parked, l.settled = true, true })
-		l.meet()
-		l.backInPark()
+		l.inPark(e.Get("Channel-State") == "CS_PARK")
 	case esl.NameBridge:
 		l.bridgedWith(e)
 	case esl.NameUnbridge:
@@ -412,6 +410,30 @@ func (l *leg) sawAnswer() {
 	if l.upAt.IsZero() {
 		l.upAt = time.Now()
 	}
+}
+
+// inPark: the leg waits. after says that this is the park behind a bridge with
+// another leg: nothing survives a bridge from there, so it goes back to a park
+// like its first.
+func (l *leg) inPark(after bool) {
+	if after {
+		l.change(func() { l.settled = true })
+		l.sw.spawn(func() {
+			ctx, cancel := l.sw.background()
+			defer cancel()
+			err := l.api(ctx, "uuid_setvar %s park_after_bridge false", l.id)
+			if err == nil {
+				err = l.toPark(ctx)
+			}
+			if err != nil && !errors.Is(err, pbx.ErrGone) {
+				l.sw.log.Warn("freeswitch: a leg did not get back to its park", "leg", l.id, "err", err)
+			}
+		})
+	} else {
+		l.change(func() { l.parked, l.settled = true, true })
+	}
+	l.meet()
+	l.backInPark()
 }
 
 // becomeUp tells Answered, once.

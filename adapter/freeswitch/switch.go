@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -110,7 +111,9 @@ func (s *Switch) Close() error {
 		errs = append(errs, s.endpoint.Close())
 	}
 	if s.server != nil {
-		errs = append(errs, s.server.Close())
+		if err := s.server.Close(); !errors.Is(err, net.ErrClosed) {
+			errs = append(errs, err)
+		}
 	}
 	return errors.Join(errs...)
 }

@@ -143,7 +143,10 @@ func (l *leg) toQueue(ctx context.Context, to pbx.Target) error {
 	if name == "" {
 		name = number
 	}
-	for _, v := range []variable{{"effective_caller_id_number", number}, {"effective_caller_id_name", name}} {
+	for _, v := range []variable{
+		{"effective_caller_id_number", number}, {"effective_caller_id_name", name}, {"park_after_bridge", "true"},
+		{"cc_export_vars", "ignore_display_updates"}, {"export_vars", "ignore_display_updates"},
+	} {
 		if err := l.api(ctx, "uuid_setvar %s %s %s", l.id, v.name, v.value); err != nil {
 			return err
 		}

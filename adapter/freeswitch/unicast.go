@@ -33,18 +33,15 @@ func (l *leg) connectUnicast(ctx context.Context, m *mediaLeg, f audio.Format) e
 	if err != nil {
 		return refuse("media exchange ip %q is no address", l.sw.cfg.Media.ExchangeIP)
 	}
-	if f.Encoding != audio.Linear && codecOfLeg(f) == "" {
-		return refuse("unicast cannot carry %s", f)
-	}
 	host, _, err := net.SplitHostPort(l.sw.cfg.Media.Listen)
 	if err != nil {
 		return refuse("media listen %q is no host:port", l.sw.cfg.Media.Listen)
 	}
-	u, err := media.ListenUnicast(host, l.mediaOptions(m, f))
+	u, err := media.ListenUnicast(host, l.mediaOptions(m, audio.FormatSlin))
 	if err != nil {
 		return refuse("%v", err)
 	}
-	m.Session = u
+	m.Session = shown{u, f}
 	if err := l.again(ctx); err != nil {
 		return err
 	}
@@ -57,9 +54,6 @@ func (l *leg) connectUnicast(ctx context.Context, m *mediaLeg, f audio.Format) e
 		{Name: "call-command", Value: "unicast"}, {Name: "local-ip", Value: exchange.String()}, {Name: "local-port", Value: strconv.Itoa(port)},
 		{Name: "remote-ip", Value: us.Addr().String()}, {Name: "remote-port", Value: strconv.Itoa(int(us.Port()))}, {Name: "transport", Value: "udp"},
 	}
-	if u.Native() {
-		fields = append(fields, esl.Field{Name: "flags", Value: "native"})
-	}
 	if err := own(l.sw.esl.SendMsg(ctx, l.id, fields, "")); err != nil {
 		return err
 	}
@@ -67,16 +61,16 @@ func (l *leg) connectUnicast(ctx context.Context, m *mediaLeg, f audio.Format) e
 	return l.keepMedia(m)
 }
 
-// codecOfLeg is the codec that a leg must speak for its bytes to be f.
-func codecOfLeg(f audio.Format) string {
-	switch f {
-	case audio.FormatULaw:
-		return "PCMU"
-	case audio.FormatALaw:
-		return "PCMA"
-	}
-	return ""
+// shown is a session in another format of the same rate: frames are linear
+// anyway, and the encoded ones (flags: native) are not heard while the exchange
+// sends silence on the leg.
+type shown struct {
+	media.Session
+	as audio.Format
 }
+
+// Format implements pbx.Media.
+func (s shown) Format() audio.Format { return s.as }
 
 // again takes the leg through a new park, where unicast can begin.
 func (l *leg) again(ctx context.Context) error {

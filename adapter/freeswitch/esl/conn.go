@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"strconv"
 	"strings"
 	"sync"
@@ -54,10 +55,14 @@ func dial(ctx context.Context, cfg Config) (*conn, *Framer, error) {
 	stop := context.AfterFunc(ctx, func() { _ = nc.SetDeadline(time.Unix(1, 0)) })
 	c := &conn{nc: nc, cfg: cfg, writing: make(chan struct{}, 1), done: make(chan struct{}), events: mailbox.New[*Event](cfg.MaxUnread)}
 	f := NewFramer(nc)
-	if err := login(nc, f, cfg); err != nil {
+	// FreeSWITCH greets at once or, when too many connected at the same moment
+	// (its backlog is 5), never: another connection is better than patience.
+	impatient := time.AfterFunc(greetingWait, func() { _ = nc.SetReadDeadline(time.Unix(1, 0)) })
+	defer impatient.Stop()
+	if err := login(nc, f, cfg, impatient); err != nil {
 		_ = nc.Close()
-		if ctx.Err() != nil {
-			err = fmt.Errorf("event socket: no greeting or no answer to the login within %s; a frozen event socket looks like this: %w", cfg.RequestTimeout, ctx.Err())
+		if ctx.Err() != nil || errors.Is(err, os.ErrDeadlineExceeded) {
+			err = fmt.Errorf("event socket: no greeting, or no answer to the login, in time; a frozen event socket looks like this: %w", context.DeadlineExceeded)
 		}
 		return nil, nil, err
 	}
@@ -69,8 +74,12 @@ func dial(ctx context.Context, cfg Config) (*conn, *Framer, error) {
 	return c, f, nil
 }
 
-func login(nc net.Conn, f *Framer, cfg Config) error {
+// greetingWait is how long a greeting may take.
+const greetingWait = 2 * time.Second
+
+func login(nc net.Conn, f *Framer, cfg Config, greeting *time.Timer) error {
 	m, err := f.Next()
+	greeting.Stop()
 	if err != nil {
 		return fmt.Errorf("event socket: greeting: %w", err)
 	}
