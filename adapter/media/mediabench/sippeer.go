@@ -8,35 +8,30 @@ import (
 	"net"
 	"strconv"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"time"
-
-	"golang.org/x/net/ipv4"
 
 	"ringmaster/internal/audio"
 )
 
-// sipExchange calls an Endpoint and exchanges RTP with it, in batches.
+// sipExchange calls an Endpoint and exchanges RTP with it. Everything but the
+// answers to BYE is done by one goroutine.
 type sipExchange struct {
 	o       order
 	sip     *net.UDPConn
-	sockets [slots]*ipv4.PacketConn
+	sockets [slots]*quietSocket
 	ports   [slots]int
-	work    sync.WaitGroup
 
-	calls  [slots][]*rtpCall
-	byPort [1 << 16]atomic.Pointer[rtpCall]
-	late   histogram
-	sent   uint64
-	got    atomic.Uint64
-	lost   atomic.Uint64
-	batch  []ipv4.Message
-	voice  []byte
+	calls           [slots][]*rtpCall
+	byPort          [1 << 16]*rtpCall
+	late            histogram
+	sent, got, lost uint64
+	over            bool // what still comes has waited for us
+	voice           []byte
+	buf             []byte
 }
 
 type rtpCall struct {
-	peer   net.Addr
+	peer   int // port
 	packet []byte
 	seq    uint16
 	// Of the receiver.
@@ -47,7 +42,7 @@ type rtpCall struct {
 }
 
 func newSIPExchange(o order) (exchange, error) {
-	x := &sipExchange{o: o}
+	x := &sipExchange{o: o, buf: make([]byte, 2048)}
 	loop := net.IPv4(127, 0, 0, 1)
 	var err error
 	if x.sip, err = net.ListenUDP("udp4", &net.UDPAddr{IP: loop}); err != nil {
@@ -62,7 +57,9 @@ func newSIPExchange(o order) (exchange, error) {
 		if at, ok := c.LocalAddr().(*net.UDPAddr); ok {
 			x.ports[i] = at.Port
 		}
-		x.sockets[i] = ipv4.NewPacketConn(c)
+		if x.sockets[i], err = newQuietSocket(c); err != nil {
+			return nil, err
+		}
 	}
 	if x.voice, err = audio.Encode(nil, voice(), audio.ULaw); err != nil {
 		return nil, err
@@ -80,9 +77,6 @@ func (x *sipExchange) ready(context.Context) error {
 			return err
 		}
 		x.calls[i%slots] = append(x.calls[i%slots], c)
-	}
-	for i := range slots {
-		x.work.Go(func() { x.receive(x.sockets[i]) })
 	}
 	go x.acquiesce()
 	return nil
@@ -126,10 +120,10 @@ func (x *sipExchange) invite(i int, uri string) (*rtpCall, error) {
 			if _, err := x.sip.WriteToUDP(request("ACK", between(answer, "\r\nTo: ", "\r\n"), ""), server); err != nil {
 				return nil, err
 			}
-			c := &rtpCall{peer: &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port}, packet: make([]byte, 12+frame)}
+			c := &rtpCall{peer: port, packet: make([]byte, 12+frame)}
 			c.packet[0] = 0x80
 			binary.BigEndian.PutUint32(c.packet[8:], uint32(i)) //nolint:gosec // a source of its own
-			x.byPort[port&0xffff].Store(c)
+			x.byPort[port&0xffff] = c
 			return c, nil
 		}
 	}
@@ -160,45 +154,30 @@ func (x *sipExchange) acquiesce() {
 }
 
 func (x *sipExchange) send(slot int, round int64) {
-	x.batch = x.batch[:0]
 	at := int(round%400) * frame
-	now := time.Now()
 	for _, c := range x.calls[slot] {
 		c.seq++
 		binary.BigEndian.PutUint16(c.packet[2:], c.seq)
 		binary.BigEndian.PutUint32(c.packet[4:], uint32(round)*frame) //nolint:gosec // it wraps as it should
 		copy(c.packet[12:], x.voice[at:at+frame])
-		writeStamp(c.packet[12:], now)
-		x.batch = append(x.batch, ipv4.Message{Buffers: [][]byte{c.packet}, Addr: c.peer})
-	}
-	for left := x.batch; len(left) > 0; {
-		n, err := x.sockets[slot].WriteBatch(left[:min(len(left), 64)], 0)
-		if err != nil || n == 0 {
-			return
+		writeStamp(c.packet[12:], time.Now())
+		if x.sockets[slot].write(c.packet, c.peer) == nil {
+			x.sent++
 		}
-		x.sent += uint64(n) //nolint:gosec // positive
-		left = left[n:]
 	}
+	x.receive()
 }
 
-func (x *sipExchange) receive(c *ipv4.PacketConn) {
-	batch := make([]ipv4.Message, 64)
-	for i := range batch {
-		batch[i].Buffers = [][]byte{make([]byte, 2048)}
-	}
-	for {
-		n, err := c.ReadBatch(batch, 0)
-		if err != nil {
-			return
-		}
-		now := time.Now()
-		for _, m := range batch[:n] {
-			from, ok := m.Addr.(*net.UDPAddr)
-			if !ok || m.N < 12 {
-				continue
+// receive takes everything that came.
+func (x *sipExchange) receive() {
+	for _, s := range x.sockets {
+		for {
+			n, port, ok := s.read(x.buf)
+			if !ok {
+				break
 			}
-			if k := x.byPort[from.Port].Load(); k != nil {
-				x.heard(k, m.Buffers[0], now)
+			if k := x.byPort[port&0xffff]; k != nil && n >= 12 {
+				x.heard(k, x.buf, time.Now())
 			}
 		}
 	}
@@ -210,21 +189,25 @@ func (x *sipExchange) heard(c *rtpCall, packet []byte, now time.Time) {
 		c.begun, c.next, c.ts0 = true, seq, ts
 	}
 	if gap := seq - c.next; gap < 1<<15 {
-		x.lost.Add(uint64(gap))
+		x.lost += uint64(gap)
 		c.next = seq + 1
 	}
-	x.got.Add(1)
+	x.got++
+	if x.over {
+		return
+	}
 	x.late.add(c.beat.late(now, time.Duration(ts-c.ts0)*time.Second/rate))
 }
 
 func (x *sipExchange) result() report {
-	return report{Sent: x.sent, Received: x.got.Load(), Lost: x.lost.Load(), Late: x.late.counts()}
+	x.over = true
+	x.receive()
+	return report{Sent: x.sent, Received: x.got, Lost: x.lost, Late: x.late.counts()}
 }
 
 func (x *sipExchange) close() {
 	_ = x.sip.Close()
 	for _, s := range x.sockets {
-		_ = s.Close()
+		s.close()
 	}
-	x.work.Wait()
 }
