@@ -32,6 +32,8 @@ type attemptSeen struct {
 	State       string `json:"state"`
 	Disposition string `json:"disposition"`
 	Reason      string `json:"reason"`
+	PBX         string `json:"pbx"`
+	AnsweredAt  string `json:"answered_at"`
 }
 
 type taskSeen struct {

@@ -123,7 +123,7 @@ speech:
 recordings: {dir: %[1]s/recordings}
 understanding: {embedded: keyword, reports: ""}
 compliance: {caps: [%[8]s]}
-dialling: {concurrency: %[7]d, cps: 0, ring_timeout: 10s,
+dialling: {concurrency: %[7]d, cps: 0, ring_timeout: %[9]s,
   retry: {max_tries: 2, delay: {uncertain: 10s, failed: 10s, congestion: 10s}}}
 log: {level: info, format: text}
 `
@@ -142,6 +142,7 @@ type setting struct {
 	both        bool // a FreeSWITCH beside the Asterisk
 	concurrency int  // 0 = 20
 	caps        string
+	ring        time.Duration // how long it may ring; 0 = 10 s
 }
 
 func (s setting) house(t *testing.T) *house {
@@ -164,7 +165,7 @@ func (s setting) house(t *testing.T) *house {
 	h.must(err)
 	t.Cleanup(stop)
 	prompts := filepath.Join(built.dir, "prompts") // shared: they are synthesized once
-	h.must(os.WriteFile(h.config, fmt.Appendf(nil, rest+s.more, h.dir, strings.Repeat("5a", 32), h.twin.URL(), url, prompts, second, cmp.Or(s.concurrency, 20), s.caps), 0o600))
+	h.must(os.WriteFile(h.config, fmt.Appendf(nil, rest+s.more, h.dir, strings.Repeat("5a", 32), h.twin.URL(), url, prompts, second, cmp.Or(s.concurrency, 20), s.caps, cmp.Or(s.ring, 10*time.Second)), 0o600))
 	out, complaints, code := run(t, h.bin, "key", "create", "--config", h.config, "--scope", "*")
 	if code != 0 {
 		t.Fatalf("key create: %s", complaints)

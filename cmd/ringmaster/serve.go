@@ -78,7 +78,7 @@ func demoCommand() *cobra.Command {
 	cmd.Flags().BoolVar(&o.Once, "once", false, "end after the calls")
 	cmd.Flags().BoolVar(&o.JSON, "json", false, "print one JSON object in place of the conversations")
 	cmd.Flags().StringVar(&o.Listen, "listen", "", `serve the API here and first print {"api","key"}`)
-	cmd.Flags().StringVar(&o.PBX, "pbx", "twin", "twin or asterisk")
+	cmd.Flags().StringVar(&o.PBX, "pbx", "ari", "ari, esl or both: the exchange twins by Asterisk's interface, FreeSWITCH's, or half the calls by each; asterisk: a real one")
 	cmd.Flags().StringVar(&o.Bind, "bind", "127.0.0.1", "asterisk: address that SIP listens at")
 	cmd.Flags().StringVar(&level, "log", level, "debug, info, warn, error")
 	return cmd

@@ -19,8 +19,6 @@ import (
 	"ringmaster/config"
 	"ringmaster/internal/app"
 	"ringmaster/internal/lab/asr"
-	"ringmaster/internal/lab/tone"
-	"ringmaster/internal/lab/twin"
 )
 
 // Options of a demonstration.
@@ -28,7 +26,7 @@ type Options struct {
 	Once   bool   // end after the scripted calls
 	JSON   bool   // print one JSON object in place of the conversation
 	Listen string // address of the API; empty = a free port of 127.0.0.1
-	PBX    string // twin (default) or asterisk
+	PBX    string // ari (default), esl, both: the twins; asterisk: a real one
 	Bind   string // asterisk: where SIP listens; 0.0.0.0 lets other machines' softphones in
 	Out    io.Writer
 	Log    *slog.Logger
@@ -80,7 +78,7 @@ func (d *demo) stop() {
 }
 
 func (d *demo) run(ctx context.Context) error {
-	exchange, err := d.exchange(ctx)
+	exchanges, err := d.exchanges(ctx)
 	if err != nil {
 		return err
 	}
@@ -90,7 +88,7 @@ func (d *demo) run(ctx context.Context) error {
 		return err
 	}
 	d.stops = append(d.stops, stopEars)
-	if d.app, err = app.New(ctx, app.Options{Config: d.config(exchange, url), Log: d.o.Log, Watch: d.screen.watch}); err != nil {
+	if d.app, err = app.New(ctx, app.Options{Config: d.config(exchanges, url), Log: d.o.Log, Watch: d.screen.watch}); err != nil {
 		return err
 	}
 	d.stops = append(d.stops, func() { _ = d.app.Close() })
@@ -143,7 +141,7 @@ func (d *demo) conduct(ctx context.Context) error {
 			TaskID string `json:"task_id"`
 			State  string `json:"state"`
 		}
-		if err := d.post(ctx, "/api/v1/call/task", map[string]any{"customer_id": c.id, "script_id": script}, &task); err != nil {
+		if err := d.ask(ctx, http.MethodPost, "/api/v1/call/task", map[string]any{"customer_id": c.id, "script_id": script}, &task); err != nil {
 			return err
 		}
 	}
@@ -154,17 +152,31 @@ func (d *demo) conduct(ctx context.Context) error {
 	return nil
 }
 
-// ready waits for the exchange.
+// ready waits for every exchange, so that each has its share of the calls.
 func (d *demo) ready(ctx context.Context) error {
 	deadline := time.Now().Add(30 * time.Second)
 	for {
-		ok, why := true, ""
+		why := ""
 		for _, c := range d.app.Ready(ctx) {
 			if !c.OK {
-				ok, why = false, c.Name+": "+c.Why
+				why = c.Name + ": " + c.Why
 			}
 		}
-		if ok {
+		var seen struct {
+			Exchanges []struct {
+				Name, Reason string
+				Up           bool
+			} `json:"exchanges"`
+		}
+		if err := d.ask(ctx, http.MethodGet, "/api/v1/exchanges", nil, &seen); err != nil {
+			return err
+		}
+		for _, e := range seen.Exchanges {
+			if !e.Up {
+				why = e.Name + ": " + e.Reason
+			}
+		}
+		if why == "" {
 			return nil
 		}
 		if time.Now().After(deadline) {
@@ -181,16 +193,20 @@ func (d *demo) ready(ctx context.Context) error {
 }
 
 func (d *demo) contact(ctx context.Context, id, name, extension string) error {
-	return d.post(ctx, "/api/v1/contacts", map[string]any{"customer_id": id, "name": name, "phone": "lab:" + extension, "language": "cmn",
+	return d.ask(ctx, http.MethodPost, "/api/v1/contacts", map[string]any{"customer_id": id, "name": name, "phone": "lab:" + extension, "language": "cmn",
 		"variables": map[string]any{"discount": 8, "ends": time.Now().AddDate(0, 0, 10).Format("2006-01-02")}}, nil)
 }
 
-func (d *demo) post(ctx context.Context, path string, body, into any) error {
-	data, err := json.Marshal(body)
-	if err != nil {
-		return err
+// ask is one request to the API; body and into may be nil.
+func (d *demo) ask(ctx context.Context, method, path string, body, into any) error {
+	var data []byte
+	if body != nil {
+		var err error
+		if data, err = json.Marshal(body); err != nil {
+			return err
+		}
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, d.api+path, bytes.NewReader(data))
+	req, err := http.NewRequestWithContext(ctx, method, d.api+path, bytes.NewReader(data))
 	if err != nil {
 		return err
 	}
@@ -206,7 +222,7 @@ func (d *demo) post(ctx context.Context, path string, body, into any) error {
 		return err
 	}
 	if resp.StatusCode >= 300 {
-		return fmt.Errorf("POST %s: %s: %s", path, resp.Status, strings.TrimSpace(string(answer)))
+		return fmt.Errorf("%s %s: %s: %s", method, path, resp.Status, strings.TrimSpace(string(answer)))
 	}
 	if into == nil {
 		return nil
@@ -231,37 +247,12 @@ func (d *demo) serve() error {
 	return nil
 }
 
-// exchange starts the twin or a real Asterisk and returns how to reach it.
-func (d *demo) exchange(ctx context.Context) (config.PBX, error) {
-	if d.o.PBX == "asterisk" {
-		return d.asterisk(ctx)
-	}
-	if d.o.PBX != "" && d.o.PBX != "twin" {
-		return config.PBX{}, fmt.Errorf("--pbx %s: use twin or asterisk", d.o.PBX)
-	}
-	cast, err := twin.DemoCast(speak)
-	if err != nil {
-		return config.PBX{}, err
-	}
-	ex, err := twin.Start(twin.Config{User: "ringmaster", Password: "twin-password", Cast: cast, Log: d.o.Log}, "127.0.0.1:0")
-	if err != nil {
-		return config.PBX{}, err
-	}
-	d.stops = append(d.stops, ex.Close)
-	return config.PBX{Name: "twin", Kind: "asterisk", URL: ex.URL(), User: "ringmaster", Password: config.NewSecret("twin-password"), App: "ringmaster",
-		Media:  config.Media{Format: "slin"},
-		Trunks: []config.Trunk{{Name: "lab", Endpoint: "PJSIP/{number}@lab", Lab: true, Lines: 100}},
-		Agents: []config.Agent{{Name: "agent1", Endpoint: "PJSIP/agent1"}}}, nil
-}
-
-func speak(text string) ([]int16, error) { return tone.Encode(text, 8000), nil }
-
-func (d *demo) config(p config.PBX, asrURL string) config.Config {
+func (d *demo) config(exchanges []config.PBX, asrURL string) config.Config {
 	c := config.Default()
 	c.Controller.ID, c.Controller.Grace = "demo", 2*time.Second
 	c.Database = config.Database{Dialect: "sqlite", DSN: config.NewSecret(filepath.Join(d.dir, "ringmaster.db")),
 		NumberKey: config.NewSecret(strings.Repeat("1f", 32)), CryptKey: config.NewSecret(strings.Repeat("2e", 32))}
-	c.PBX = []config.PBX{p}
+	c.PBX = exchanges
 	c.Speech.Recognizers = []config.Recognizer{{Name: "lab", Kind: "funasr", URL: asrURL}}
 	c.Speech.Synthesizers = []config.Synthesizer{{Name: "espeak", Kind: "espeak"}}
 	c.Speech.Cache.Dir = promptDir(d.dir)

@@ -53,10 +53,13 @@ func (s *screen) line(format string, args ...any) {
 }
 
 func (s *screen) begin(pbx string) {
-	if pbx == "" {
-		pbx = "twin"
+	where := map[string]string{
+		"esl": "the FreeSWITCH twin, over its event socket, media by SIP and RTP", "both": "both twins at once, Asterisk by ARI and FreeSWITCH by ESL",
+		"asterisk": "a real Asterisk 22, SIP phones as callees",
+	}[pbx]
+	if where == "" {
+		where = "the exchange twin, over its ARI socket"
 	}
-	where := map[string]string{"twin": "the exchange twin, over its ARI socket", "asterisk": "a real Asterisk 22, SIP phones as callees"}[pbx]
 	s.line("\nRingmaster demo on %s. Callees speak a tone alphabet, heard by a laboratory recognition server.", where)
 	s.line("Times are seconds since the answer; 我方 = Ringmaster, 客户 = callee.\n")
 }
@@ -153,6 +156,7 @@ func (s *screen) wait(ctx context.Context, n int) error {
 type callView struct {
 	Attempt     string               `json:"attempt"`
 	Contact     string               `json:"contact"`
+	PBX         string               `json:"pbx,omitempty"`
 	Disposition campaign.Disposition `json:"disposition"`
 	Reason      string               `json:"reason,omitempty"`
 	SIP         int                  `json:"sip,omitempty"`
@@ -201,7 +205,7 @@ func (s *screen) summary(api, key string, o Options) {
 
 func (f finished) view() callView {
 	o := f.outcome
-	v := callView{Attempt: f.attempt.ID.String(), Contact: f.customer, Disposition: o.Disposition, Reason: o.Reason, SIP: o.SIP, Q850: o.Q850, EndedBy: o.By,
+	v := callView{Attempt: f.attempt.ID.String(), Contact: f.customer, PBX: f.attempt.Placed.PBX, Disposition: o.Disposition, Reason: o.Reason, SIP: o.SIP, Q850: o.Q850, EndedBy: o.By,
 		AMD: o.AMD, StartedAt: o.StartedAt, EndedAt: o.EndedAt, Tags: o.Tags, OptOut: o.OptOut != nil, Disclosure: o.Disclosure, Recordings: o.Recordings, Turns: o.Turns}
 	if o.Answered() {
 		v.AnsweredAt = &o.AnsweredAt
