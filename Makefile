@@ -1,6 +1,6 @@
 # The front door. `make` alone lists what there is; ./go.sh <target> does the same on a machine without make.
 #
-# ARGS passes further arguments to the demo (make run ARGS="--once --json"), PKGS narrows test, lint, bench and fuzz to some packages,
+# PBX is what the demo dials over (make run PBX=ari, esl or both), ARGS passes further arguments to it (ARGS="--once --json"), PKGS narrows test, lint, bench and fuzz to some packages,
 # TESTFLAGS goes to go test.
 
 SHELL := /bin/bash
@@ -10,6 +10,7 @@ MAKEFLAGS += --no-print-directory
 
 PKGS ?= ./...
 ARGS ?=
+PBX ?= ari
 TESTFLAGS ?=
 TEST_LIMIT ?= 15m
 FUZZTIME ?= 20s
@@ -30,10 +31,10 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: run
-run: ## several calls to scripted callees, printed as they happen; nothing else is needed
+run: ## several calls to scripted callees, printed as they happen; nothing else is needed (PBX=esl: over FreeSWITCH's event socket, both: half by each)
 	@setup/run.sh
 	@$(build_ringmaster)
-	@exec bin/ringmaster demo $(ARGS)
+	@exec bin/ringmaster demo --pbx $(PBX) $(ARGS)
 
 .PHONY: run-asterisk
 run-asterisk: ## the same over a real Asterisk 22 that this command installs beside the project, with an account for your softphone
@@ -107,6 +108,7 @@ prove: ## everything that a release has to pass: lint, test, rows, every test at
 	@$(MAKE) rows
 	RINGMASTER_PROVE=1 go test -count=1 -v -run '^TestRow_(M2|M15)_' ./adapter/store ./internal/scheduler ./internal/compliance/ledger
 	RINGMASTER_PROVE=1 go test -count=1 -v -run '^TestRow_M4_' ./internal/call
+	RINGMASTER_PROVE=1 RINGMASTER_TEST_ENV=full go test -count=1 -v -timeout=60m -run '^TestRow_(M5|M14)_' ./cmd/ringmaster
 	RINGMASTER_PROVE=1 go test -count=1 -v -run '^TestRow_M13_' ./internal/label
 	RINGMASTER_PROVE=1 go test -count=1 -v -timeout=30m ./scripts
 	RINGMASTER_AUDIT_ROWS=1000000 RINGMASTER_EXPLAIN_DAY=1 go test -count=1 -v -timeout=60m -run '^TestRow_(T23_AnAuditors|M1_TheReasons)' ./internal/api
