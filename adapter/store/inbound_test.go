@@ -124,6 +124,7 @@ func inboundKept(b *apiBed) {
 	b.same(b.count("SELECT COUNT(*) FROM cdr WHERE tenant_id = 'in' AND direction = 'in'"), 7, "records of calls that came in")
 	b.same(b.count("SELECT COUNT(*) FROM cdr WHERE tenant_id = 'in' AND direction = 'out'"), 1, "records of calls that went out")
 	b.same(b.count("SELECT COUNT(*) FROM budget_entry WHERE tenant_id = 'in'"), 1, "budget entries")
+	b.same(b.count("SELECT COUNT(*) FROM task_day WHERE tenant_id = 'in'"), 0, "days of tasks: nobody waited for a call of ours")
 	b.same(b.count("SELECT COUNT(*) FROM dnc WHERE tenant_id = 'in'"), 2, "bans: the stranger's number and person, nobody's for the withheld")
 	var out bytes.Buffer
 	_, err = b.s.ExportLedger(ctx, "in", &out)

@@ -263,6 +263,28 @@ func TestWhichTrunkACallCameOver(t *testing.T) {
 	}
 }
 
+// FuzzWhatADialplanPasses: whatever the exchange hands over beside a call, it is
+// a number or none, and names a trunk only by a part of what the trunk dials.
+func FuzzWhatADialplanPasses(f *testing.F) {
+	f.Add("+861065521234", "PJSIP/carrier-0000002a", "PJSIP/{number}@carrier")
+	f.Add("s", "", "sofia/gateway/telecom/{number}")
+	f.Add("\x00+86", "/-00000000", "PJSIP/@/")
+	f.Fuzz(func(t *testing.T, called, channel, endpoint string) {
+		if n := numberOf(called, "CN"); !n.IsZero() && strings.Trim(n.Dial(), "+0123456789") != "" {
+			t.Errorf("%q is the number %q", called, n.Dial())
+		}
+		if cameOver(endpoint, channel) {
+			_, name, ok := strings.Cut(channelTail.ReplaceAllString(channel, ""), "/")
+			if !ok {
+				name = channel
+			}
+			if name == "" || !strings.Contains(endpoint, name) {
+				t.Errorf("%q came over %q", channel, endpoint)
+			}
+		}
+	})
+}
+
 func TestNumbersThatAreCalled(t *testing.T) {
 	want, err := phone.Parse("+861065521234", "CN")
 	if err != nil {
@@ -312,6 +334,7 @@ func TestTheClosingIsPolite(t *testing.T) {
 // A callback over a real Asterisk: the phone that was rung rings back and hears
 // the script of that call, word by word.
 func TestRealCallback(t *testing.T) {
+	t.Parallel()
 	env.Need(t, env.Asterisk)
 	r := newReal(t, map[string]sipphone.Script{"2001": {sipphone.Reject(486, "")}})
 	h := newHouse(t, r.pbx, "sqlite")
