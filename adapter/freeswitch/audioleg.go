@@ -35,6 +35,9 @@ func (m *mediaLeg) Close() error {
 		m.l.media = nil
 	}
 	m.l.mu.Unlock()
+	if m.l.sw.cfg.Media.Transport == TransportSIP {
+		m.l.sw.killLater(m.channel, pbx.CauseNormal) // should the BYE be slow
+	}
 	return nil
 }
 

@@ -82,6 +82,16 @@ func (l *leg) settle(ctx context.Context) error {
 	return nil
 }
 
+// steady waits until the leg is neither on its way to its first park nor in a
+// bridge that is ending: what is executed there is cut off, or keeps the bridge
+// from ending (measured).
+func (l *leg) steady(ctx context.Context) error {
+	if _, err := l.await(ctx, settleWait, func() bool { return l.settled && (l.parked || l.media != nil || l.peer != nil) }); err != nil {
+		return l.why(err)
+	}
+	return nil
+}
+
 // Answer implements pbx.Leg. Answered follows as an event.
 func (l *leg) Answer(ctx context.Context) error {
 	if err := l.gate(ctx); err != nil {
@@ -214,7 +224,7 @@ func (l *leg) Play(ctx context.Context, p pbx.Playback) error {
 	case !first:
 		return nil
 	}
-	if err = l.settle(ctx); err == nil {
+	if err = l.steady(ctx); err == nil {
 		err = l.sound(ctx, pb)
 	}
 	if err != nil && !isUnknown(err) {

@@ -223,3 +223,51 @@ func TestRealAgentsInviteHoldsNoCustomerNumber(t *testing.T) {
 		}
 	}
 }
+
+// A leg is opened and closed as often as a call likes, plays in between, is
+// handed over, comes back, and goes on.
+func TestRealManyMediaLegs(t *testing.T) {
+	sw, p, r := realBed(t, nil)
+	user, agent := p.Add("many", callee.Script{Noise: 100}), p.Add("ann", callee.Script{Limit: time.Second})
+	sw.cfg.Agents["ann"] = Agent{"sofia/" + r.profile + "/" + agent + "@" + p.Addr().String()}
+	leg, err := sw.Originate(t.Context(), requestTo(t, user))
+	if err != nil {
+		t.Fatal(err)
+	}
+	until[pbx.Answered](t, leg)
+	for i := range 6 {
+		m, err := leg.OpenMedia(t.Context(), audio.FormatSlin)
+		if err != nil {
+			t.Fatalf("opening %d: %v", i, err)
+		}
+		var f audio.Frame
+		for range 5 {
+			if err := m.ReadFrame(&f); err != nil {
+				t.Fatalf("opening %d: %v", i, err)
+			}
+		}
+		if i == 2 {
+			if err := leg.Transfer(t.Context(), pbx.Target{Agent: "ann", Timeout: 5 * time.Second}); err != nil {
+				t.Fatal(err)
+			}
+			until[pbx.Bridged](t, leg)
+			until[pbx.Unbridged](t, leg)
+		}
+		if err := m.Close(); err != nil {
+			t.Errorf("closing %d: %v", i, err)
+		}
+		id := fmt.Sprint("p", i)
+		if err := leg.Play(t.Context(), pbx.Playback{ID: id, Media: "tone:blip"}); err != nil {
+			t.Fatalf("opening %d: %v", i, err)
+		}
+		if e := until[pbx.PlaybackEnded](t, leg); e.ID != id || e.Err != nil {
+			t.Errorf("opening %d: %+v", i, e)
+		}
+	}
+	if err := leg.Hangup(t.Context(), pbx.CauseNormal); err != nil {
+		t.Error(err)
+	}
+	if h := over(t, leg); h.By != pbx.ByLocal {
+		t.Errorf("%+v", h)
+	}
+}
