@@ -21,7 +21,7 @@ GOVULNCHECK := v1.9.0
 # Packages whose tests hold conversations in real time run when the others are done, because a machine that is busy is late, and late speech
 # is what they measure. They mostly wait for somebody to speak: two packages, and four conversations within each, go side by side.
 imports = {{.ImportPath}} {{join .TestImports " "}} {{join .XTestImports " "}} .
-live = internal/lab/(asterisk|sipphone|twin|asr)
+live = internal/lab/(asterisk|sipphone|twin|fstwin|asr)
 
 # The product is pure Go; only the race detector needs a C compiler.
 build_ringmaster = [ -x bin/ringmaster ] || echo "building ringmaster (the first time this takes a minute or two)"; CGO_ENABLED=0 go build -trimpath -o bin/ ./cmd/ringmaster
