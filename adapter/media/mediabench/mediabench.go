@@ -67,6 +67,8 @@ type order struct {
 	Path  string   `json:"path"`
 	Calls int      `json:"calls"`
 	URIs  []string `json:"uris,omitempty"`
+	// Settle is how long what is under way may take to arrive.
+	Settle time.Duration `json:"settle,omitempty"`
 }
 
 type report struct {
@@ -194,12 +196,12 @@ func (b *bench) close() {
 func (b *bench) settle(sent uint64) {
 	for last := uint64(0); b.frames.Load() < sent && b.frames.Load() != last; {
 		last = b.frames.Load()
-		<-time.After(300 * time.Millisecond)
+		<-time.After(min(b.cfg.For, 300*time.Millisecond))
 	}
 }
 
 func (b *bench) connect(ctx context.Context, p *peerLink) error {
-	o := order{Path: b.cfg.Path, Calls: b.cfg.Calls}
+	o := order{Path: b.cfg.Path, Calls: b.cfg.Calls, Settle: min(b.cfg.For, 500*time.Millisecond)}
 	var expected []*media.Expected
 	if b.cfg.Path == SIP {
 		e, err := media.ListenEndpoint(media.EndpointConfig{

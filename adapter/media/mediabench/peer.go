@@ -44,7 +44,7 @@ func Peer(ctx context.Context, in io.Reader, out io.Writer) error {
 		close(stop)
 	}()
 	beat(ctx, stop, x.send)
-	<-time.After(500 * time.Millisecond) // what is under way arrives
+	<-time.After(o.Settle) // what is under way arrives
 	if err := enc.Encode(x.result()); err != nil {
 		return err
 	}
