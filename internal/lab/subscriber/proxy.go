@@ -1,6 +1,7 @@
 package subscriber
 
 import (
+	"context"
 	"io"
 	"net"
 	"sync"
@@ -43,7 +44,7 @@ func (p *Proxy) serve() {
 		if err != nil {
 			return
 		}
-		out, err := net.Dial("tcp", p.to)
+		out, err := (&net.Dialer{}).DialContext(context.Background(), "tcp", p.to)
 		if err != nil || !p.add(in, out) {
 			_ = in.Close()
 			if out != nil {
