@@ -19,9 +19,15 @@ const (
 	// alikeLeast is how like a phrase of the other intent a phrase has to be, 0 to
 	// 1, to count: what is like nothing is taken for anything.
 	alikeLeast = 0.2
-	// maxApart bounds the work on one script: phrases times intents, over all
-	// different sets. Beyond it phrases are compared one by one only.
-	maxApart = 2_000_000
+	// maxApart bounds the work on one script: the square of the phrases, over all
+	// different sets; a million takes about two seconds. Beyond it phrases are
+	// compared one by one only.
+	maxApart = 1_000_000
+	// maxLikened bounds how many pairs of sentences are compared.
+	maxLikened = 1_000_000
+	// maxHeard bounds with how many phrases those are compared that the
+	// understander is asked about.
+	maxHeard = 1_000_000
 )
 
 // mixed is how often two intents are taken for each other.
@@ -43,11 +49,29 @@ func (m mixed) refuses() bool {
 // when it has not seen a phrase. Sets of phrases that were judged before are
 // remembered.
 type judge struct {
-	known map[string]map[[2]string]mixed
-	spent int
+	known   map[string]map[[2]string]mixed
+	spent   int
+	likened int
+	heard   int
+	told    map[[2]string]bool // pairs that something was said of already
 }
 
-func newJudge() *judge { return &judge{known: map[string]map[[2]string]mixed{}} }
+func newJudge() *judge {
+	return &judge{known: map[string]map[[2]string]mixed{}, told: map[[2]string]bool{}}
+}
+
+// may reports that two more sentences may be compared.
+func (j *judge) may() bool {
+	j.likened++
+	return j.likened <= maxLikened
+}
+
+// mayAsk reports that the understander may be asked once more at a node that
+// waits for so many phrases.
+func (j *judge) mayAsk(phrases int) bool {
+	j.heard += phrases
+	return j.heard <= maxHeard
+}
 
 // pairs gives every two intents of the wishes that are mixed up at all.
 func (j *judge) pairs(wishes []wish) map[[2]string]mixed {
@@ -69,9 +93,11 @@ func (j *judge) pairs(wishes []wish) map[[2]string]mixed {
 	}
 	out := map[[2]string]mixed{}
 	j.known[key.String()] = out
-	if j.spent += len(es) * len(count); j.spent > maxApart || len(count) < 2 {
+	cost := len(es) * len(es)
+	if len(count) < 2 || j.spent+cost > maxApart {
 		return out
 	}
+	j.spent += cost
 	taken, err := classify.Apart(context.Background(), es, 0)
 	if err != nil {
 		return out // more than a classifier takes
@@ -100,8 +126,8 @@ func (j *judge) pairs(wishes []wish) map[[2]string]mixed {
 }
 
 // apart refuses intents that are expected at a node and that a classifier
-// takes for each other. told are pairs that something was said of already.
-func (c *checker) apart(node int, own, shared []wish, j *judge, told map[[2]string]bool) {
+// takes for each other.
+func (c *checker) apart(node int, own, shared []wish, j *judge) {
 	if c.opts.Understander == nil || len(c.x.at[node]) == 0 {
 		return
 	}
@@ -109,10 +135,10 @@ func (c *checker) apart(node int, own, shared []wish, j *judge, told map[[2]stri
 	pairs := j.pairs(all)
 	for _, pair := range sortedPairs(pairs) {
 		m := pairs[pair]
-		if !m.refuses() || told[pair] || c.sameWay(node, pair[0], pair[1]) {
+		if !m.refuses() || j.told[pair] || c.sameWay(node, pair[0], pair[1]) {
 			continue
 		}
-		told[pair] = true
+		j.told[pair] = true
 		w, v := lastOf(all, pair)
 		at := m.here[0] // a phrase of pair[0]
 		if v.intent == pair[1] {

@@ -1,6 +1,7 @@
 package check
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"reflect"
 	"testing"
@@ -84,4 +85,29 @@ func dealt(r *rand.Rand, all []wish, k int) []wish {
 	}
 	out[k] = one
 	return append(out, other)
+}
+
+// What an author can send is bounded, and so is what is made of it.
+func TestHugeSetsOfPhrasesAreNotLearnt(t *testing.T) {
+	t.Parallel()
+	var ws []wish
+	for i := range 40 {
+		w := wish{intent: fmt.Sprint("i", i)}
+		for k := range 100 {
+			s := fmt.Sprintf("第%d个意思的第%d句话", i, k)
+			w.phrases = append(w.phrases, phrase{s, s, false})
+		}
+		ws = append(ws, w)
+	}
+	j := newJudge()
+	if got := j.pairs(ws); len(got) > 0 || j.spent > 0 {
+		t.Errorf("%d pairs, %d spent", len(got), j.spent)
+	}
+	if got := j.pairs(ws[:2]); j.spent == 0 || j.spent > maxApart {
+		t.Errorf("%d pairs of the rest, %d spent", len(got), j.spent)
+	}
+	j.likened = maxLikened
+	if j.may() {
+		t.Error("sentences are compared without a bound")
+	}
 }

@@ -47,7 +47,7 @@ func (c *checker) intents() {
 	shared := c.sharedWishes()
 	asked := map[string]bool{}
 	few := map[string]bool{}
-	j, told := newJudge(), map[[2]string]bool{}
+	j := newJudge()
 	for i := range c.b.script.Nodes {
 		n := &c.b.script.Nodes[i]
 		if n.Engine || !n.Listens {
@@ -59,9 +59,9 @@ func (c *checker) intents() {
 				c.tooFew(i, w, n)
 			}
 		}
-		c.compare(i, own, shared, told)
-		c.apart(i, own, shared, j, told)
-		c.ask(i, own, asked)
+		c.compare(i, own, shared, j)
+		c.apart(i, own, shared, j)
+		c.ask(i, own, asked, j)
 		c.askCommon(i, n, own)
 	}
 	for _, w := range shared {
@@ -86,8 +86,8 @@ func (c *checker) tooFew(node int, w wish, n int) {
 	c.out.add(f, f.Text)
 }
 
-// distinct counts phrases; those that an understander hears as the same sentence
-// teach it no more than one of them.
+// distinct counts phrases up to minPhrases; those that an understander hears as
+// the same sentence teach it no more than one of them.
 func distinct(list []phrase) int {
 	n := 0
 	for i, p := range list {
@@ -96,6 +96,9 @@ func distinct(list []phrase) int {
 		})
 		if !same {
 			n++
+		}
+		if n == minPhrases {
+			break
 		}
 	}
 	return n
@@ -144,39 +147,39 @@ func (c *checker) sharedWishes() []wish {
 }
 
 // compare the phrases of what is expected at a node with each other.
-func (c *checker) compare(node int, own, shared []wish, told map[[2]string]bool) {
+func (c *checker) compare(node int, own, shared []wish, j *judge) {
 	for i, w := range own {
 		for _, v := range own[i+1:] {
-			c.alike(node, w, v, told)
+			c.alike(node, w, v, j)
 		}
 		for _, v := range shared {
-			c.alike(node, w, v, told)
+			c.alike(node, w, v, j)
 		}
 	}
 	if node == c.m.start || len(own) == 0 && len(c.x.at[node]) > 0 {
 		for i, w := range shared {
 			for _, v := range shared[i+1:] {
-				c.alike(node, w, v, told)
+				c.alike(node, w, v, j)
 			}
 		}
 	}
 }
 
-func (c *checker) alike(node int, w, v wish, told map[[2]string]bool) {
+func (c *checker) alike(node int, w, v wish, j *judge) {
 	if w.intent == v.intent {
 		return
 	}
 	for _, p := range w.phrases {
 		for _, q := range v.phrases {
 			same := p.flat != "" && p.flat == q.flat
-			if !same && !(!p.keyword && !q.keyword && likeness(p.flat, q.flat) >= near) {
+			if !same && (p.keyword || q.keyword || !j.may() || likeness(p.flat, q.flat) < near) {
 				continue
 			}
 			how := "both are meant by " + quoted(q.text)
 			if !same {
 				how = quoted(p.text) + " and " + quoted(q.text) + " are the same to an understander"
 			}
-			told[[2]string{min(w.intent, v.intent), max(w.intent, v.intent)}] = true
+			j.told[[2]string{min(w.intent, v.intent), max(w.intent, v.intent)}] = true
 			c.confused(node, v, q.text, fmt.Sprintf("intents %q (%s) and %q (%s) cannot be told apart: %s", w.intent, w.owner, v.intent, v.owner, how), "give the phrase to one of them")
 			return
 		}
@@ -197,14 +200,18 @@ const maxAsked = 20_000
 
 // ask the understander what it makes of every phrase at its node: the words
 // with which an intent is described must be understood as that intent.
-func (c *checker) ask(node int, own []wish, asked map[string]bool) {
+func (c *checker) ask(node int, own []wish, asked map[string]bool, j *judge) {
 	n := c.m.nodes[node]
 	if c.opts.Understander == nil || len(c.x.at[node]) == 0 {
 		return
 	}
+	heard := 0 // phrases that each question is compared with
+	for _, w := range own {
+		heard += len(w.phrases)
+	}
 	for _, w := range own {
 		for _, p := range w.phrases {
-			if p.flat == "" || len(asked) >= maxAsked || asked[n.id+"\x00"+p.text] {
+			if p.flat == "" || len(asked) >= maxAsked || !j.mayAsk(heard) || asked[n.id+"\x00"+p.text] {
 				continue
 			}
 			asked[n.id+"\x00"+p.text] = true
