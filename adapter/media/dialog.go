@@ -404,10 +404,8 @@ func (e *Endpoint) onBye(req *sip.Request, tx sip.ServerTransaction) {
 	if d == nil {
 		return
 	}
+	d.bury()
 	e.answer(tx, req, 200, "OK", nil)
-	d.mu.Lock()
-	d.over = true
-	d.mu.Unlock()
 	d.end(fmt.Errorf("%w: the exchange ended the media call", io.EOF))
 }
 
@@ -433,7 +431,7 @@ func (d *dialog) end(why error) { d.call.end(why) }
 func (d *dialog) shut() {
 	d.call.wheel.remove(d.call)
 	_ = d.call.conn.Close()
-	d.x.Cancel()
+	d.x.giveUp("the exchange called the media endpoint and the call ended before it was handed out; a new attempt gets new ports")
 	d.mu.Lock()
 	d.timer.stop()
 	over := d.over

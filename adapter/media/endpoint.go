@@ -244,7 +244,7 @@ func (e *Endpoint) ExpectWith(o Options) (*Expected, error) {
 		return nil, fmt.Errorf("%w: the media endpoint is closed", pbx.ErrUnavailable)
 	}
 	e.expected[x.token] = x
-	x.expiry = time.AfterFunc(e.cfg.Patience, x.Cancel)
+	x.expiry = time.AfterFunc(e.cfg.Patience, x.expire)
 	return x, nil
 }
 

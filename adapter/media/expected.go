@@ -21,7 +21,8 @@ type Expected struct {
 	mu   sync.Mutex
 	call *Call
 	over bool
-	kept bool // Await has handed it out
+	kept bool   // Await has handed it out
+	why  string // it is over
 }
 
 // URI is what the exchange has to call: "sip:<token>@host:port". Whoever knows
@@ -49,13 +50,18 @@ func (x *Expected) Await(ctx context.Context) (pbx.Media, error) {
 	}
 }
 
-func (x *Expected) missed() error {
-	return fmt.Errorf("%w: nobody called the media endpoint within %v; check that the exchange reaches %s and stands in its allow-list", pbx.ErrGone, x.e.cfg.Patience, x.e.public)
-}
+// missed needs no lock: why is written before gone is closed.
+func (x *Expected) missed() error { return fmt.Errorf("%w: %s", pbx.ErrGone, x.why) }
 
 // Cancel takes the token back and ends a call that came and was not yet handed
 // out by Await. After Await it does nothing.
-func (x *Expected) Cancel() {
+func (x *Expected) Cancel() { x.giveUp("it was cancelled") }
+
+func (x *Expected) expire() {
+	x.giveUp(fmt.Sprintf("nobody called the media endpoint within %v; check that the exchange reaches %s and stands in its allow-list", x.e.cfg.Patience, x.e.public))
+}
+
+func (x *Expected) giveUp(why string) {
 	x.e.forget(x)
 	x.expiry.Stop()
 	x.mu.Lock()
@@ -64,7 +70,7 @@ func (x *Expected) Cancel() {
 		x.mu.Unlock()
 		return
 	}
-	x.over = true
+	x.over, x.why = true, why
 	close(x.gone)
 	x.mu.Unlock()
 	if c != nil {

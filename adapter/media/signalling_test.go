@@ -188,7 +188,17 @@ func TestCancelledBeforeTheAck(t *testing.T) {
 	x.Cancel()
 	p.ack("")
 	p.reply(p.next("BYE "), "200 OK", "")
-	if _, err := x.Await(patient(t)); !errors.Is(err, pbx.ErrGone) {
+	if _, err := x.Await(patient(t)); !errors.Is(err, pbx.ErrGone) || !strings.Contains(err.Error(), "cancelled") {
+		t.Error(err)
+	}
+	// The exchange itself hangs up before anybody took the call.
+	x = expect(t, e, Options{Format: audio.FormatULaw})
+	p = newRawPeer(t, e, x)
+	p.call(p.plain())
+	if code, _ := p.ask("BYE", ""); code != 200 {
+		t.Error(code)
+	}
+	if _, err := x.Await(patient(t)); !errors.Is(err, pbx.ErrGone) || !strings.Contains(err.Error(), "the call ended") {
 		t.Error(err)
 	}
 }
