@@ -18,6 +18,7 @@ const (
 	maxBody    = 1 << 20
 	backlog    = 100500   // events that a reader may leave unread (mod_event_socket.c)
 	maxPending = 64 << 20 // bytes
+	freezeAt   = 1 << 20  // bytes, where Config.Freezes
 )
 
 // conn is one event socket connection. Its fields are guarded by the
@@ -361,7 +362,7 @@ func (ex *Exchange) frozen() bool {
 	}
 	for c := range ex.conns {
 		c.mu.Lock()
-		behind := c.events > backlog/100
+		behind := len(c.pending) > freezeAt
 		c.mu.Unlock()
 		if behind {
 			return true

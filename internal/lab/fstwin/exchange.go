@@ -50,7 +50,7 @@ type Config struct {
 	Disorder float64
 	// Freezes lets a reader that does not read stop the events of everybody
 	// until it is gone, as a FreeSWITCH does after 100,500 events; the twin does
-	// after a hundredth of that.
+	// when 1 MB waits.
 	Freezes bool
 	Log     *slog.Logger
 }

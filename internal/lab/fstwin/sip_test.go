@@ -2,6 +2,7 @@ package fstwin_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -26,8 +27,8 @@ func outside(t *testing.T) *sipphone.Phone {
 			return sipphone.Script{sipphone.Ring(0), sipphone.Answer(0), sipphone.Silence(300 * time.Millisecond), sipphone.Hangup("Q.850;cause=31")}
 		}
 		return sipphone.Script{
-			sipphone.Ring(0), sipphone.Answer(0), sipphone.WaitForBotSpeech(200 * time.Millisecond),
-			sipphone.Speak(callee.Tone(900, 600*time.Millisecond, 8000)), sipphone.DTMF("5"), sipphone.Silence(time.Minute),
+			sipphone.Ring(0), sipphone.Answer(0),
+			sipphone.Forever(sipphone.Speak(callee.Tone(900, 300*time.Millisecond, 8000)), sipphone.DTMF("5"), sipphone.Silence(100*time.Millisecond)),
 		}
 	}})
 	if err != nil {
@@ -52,8 +53,7 @@ func TestABridgeOutsideIsARealCall(t *testing.T) {
 	t.Parallel()
 	p := outside(t)
 	ex := cast(t, callee.Script{Keep: true, Steps: []callee.Step{
-		{Wait: 200 * time.Millisecond}, {Say: callee.Tone(600, 800*time.Millisecond, 8000)}, {Listen: &callee.Listen{Silence: 300 * time.Millisecond}},
-		{DTMF: "12#"},
+		{Say: callee.Tone(600, 300*time.Millisecond, 8000)}, {DTMF: "#"}, {Wait: 100 * time.Millisecond}, {Again: true},
 	}})
 	c := login(t, ex, "ALL")
 	c.parked("A", "", "sofia/gateway/x/138")
@@ -65,12 +65,12 @@ func TestABridgeOutsideIsARealCall(t *testing.T) {
 	call := lastCall(t, p, "talks")
 	c.eventually("the telephone outside heard us and our keys", func() bool {
 		r := call.Record()
-		return len(r.BotSpans) > 0 && len(r.Digits) == 3
+		return len(r.BotSpans) > 0 && len(r.Digits) > 0 && r.Digits[0].Key == '#'
 	})
 	c.until("DTMF", "Unique-ID", "B", "DTMF-Digit", "5")
 	c.eventually("the caller heard it, and its key", func() bool {
 		r := ex.Calls("138")[0].Record
-		return callee.Power(r.Heard, 900) > 0.3 && r.Digits == "5"
+		return tones(r.Heard, 900) > 5 && strings.HasPrefix(r.Digits, "5")
 	})
 	inv := call.Record().Invite
 	token := ""
@@ -89,6 +89,17 @@ func TestABridgeOutsideIsARealCall(t *testing.T) {
 		t.Errorf("the caller: %q", got)
 	}
 	c.kill("A")
+}
+
+// tones is how many frames of 20 ms are mostly a tone of hz.
+func tones(samples []int16, hz float64) int {
+	n := 0
+	for at := 0; at+callee.FrameSamples <= len(samples); at += callee.FrameSamples {
+		if f := samples[at : at+callee.FrameSamples]; callee.Audible(f) && callee.Power(f, hz) > 0.7 {
+			n++
+		}
+	}
+	return n
 }
 
 // What the other side refuses, ends or never takes has its cause.
