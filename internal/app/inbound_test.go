@@ -65,6 +65,22 @@ func (h *house) inbound(n int, limit time.Duration) (a attempt, contact string) 
 	return a, contact
 }
 
+// finished waits for the message that an attempt is over.
+func (r *receiver) finished(h *house, attempt string) (found map[string]any) {
+	h.t.Helper()
+	h.until("the CRM hears that attempt "+attempt+" is over", 20*time.Second, func() bool {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		for _, b := range r.bodies {
+			if b["attempt_id"] == attempt && b["event"] == "call.finished" {
+				found = b
+			}
+		}
+		return found != nil
+	})
+	return found
+}
+
 var answers = []callee.Step{turnOf(), spoken("没有收到"), turnOf(), {Wait: 20 * time.Second}}
 
 // stops asks for no more calls before the notice is over.
@@ -102,7 +118,7 @@ func TestRow_T27_CallbacksReachTheContactsScript(t *testing.T) {
 	if them, us, _ := h.recording(a); !slices.Equal(them, []string{"没有收到"}) || !slices.Equal(us, a.side("us")) {
 		t.Errorf("recording: them %q, us %q", them, us)
 	}
-	if b := h.hooks.about(h, a.AttemptID); b["direction"] != "in" || b["task_id"] != task || b["customer_id"] != "2001" {
+	if b := h.hooks.finished(h, a.AttemptID); b["direction"] != "in" || b["task_id"] != task || b["customer_id"] != "2001" {
 		t.Errorf("the CRM was told %v", b)
 	}
 	if st := h.do("GET", "/api/v1/call/task/"+task, nil, 200); st["state"] != "done" || st["tries"] != 1.0 {
