@@ -108,6 +108,7 @@ prove: ## everything that a release has to pass: lint, test, rows, every test at
 	@$(MAKE) rows
 	RINGMASTER_PROVE=1 go test -count=1 -v -run '^TestRow_(M2|M15)_' ./adapter/store ./internal/scheduler ./internal/compliance/ledger
 	RINGMASTER_PROVE=1 go test -count=1 -v -run '^TestRow_M4_' ./internal/call
+	RINGMASTER_PROVE=1 go test -count=1 -v -timeout=30m -run '^TestRow_M4_' ./internal/app
 	RINGMASTER_PROVE=1 RINGMASTER_TEST_ENV=full go test -count=1 -v -timeout=60m -run '^TestRow_(M5|M14)_' ./cmd/ringmaster
 	RINGMASTER_PROVE=1 go test -count=1 -v -run '^TestRow_M13_' ./internal/label
 	RINGMASTER_PROVE=1 go test -count=1 -v -timeout=30m ./scripts

@@ -55,6 +55,9 @@ func PastTalks(ctx context.Context, c config.Config, st *store.Store, script str
 	return out, nil
 }
 
+// errNoTalk: the call was decided again as it was, and there was no dialogue.
+var errNoTalk = errors.New("nobody was talked to")
+
 type retelling struct {
 	cfg      config.Config
 	library  *library
@@ -110,8 +113,8 @@ func (r *retelling) tell(ctx context.Context, p *PastTalk, sc store.StoredCall) 
 		return err
 	}
 	p.Wrong = call.Differs(sc.Outcome, got.Outcome)
-	if got.Opened.IsZero() {
-		return errors.New("nobody was talked to")
+	if got.Opened.IsZero() && p.Wrong == "" {
+		return errNoTalk
 	}
 	p.Talk = replay.Talk{Opened: got.Opened, Disposition: sc.Outcome.Disposition}
 	for _, h := range got.Heeded {
