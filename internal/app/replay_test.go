@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"ringmaster/config"
+	"ringmaster/internal/call"
 	"ringmaster/internal/dialogue"
 	"ringmaster/internal/dialogue/replay"
 	"ringmaster/internal/lab/twin/callee"
@@ -39,14 +40,14 @@ func wireCallee(i int) callee.Script {
 
 // Calls over the sockets of the exchange's twin (ARI, its events, media
 // websockets, speech that is really recognized), through the database: every
-// one is told again exactly; a version in which something else is asked goes
-// elsewhere, and the difference is printed. 7 calls, 1,000 with
-// RINGMASTER_PROVE=1.
+// one whose log is whole is told again exactly; a version in which something else
+// is asked goes elsewhere, and the difference is printed. 7 calls, 1,100 with
+// RINGMASTER_PROVE=1, of which 1,000 are wanted.
 func TestRow_M4_CallsOverTheWireAreDecidedAgain(t *testing.T) {
 	t.Parallel()
-	calls, wanted, together := 7, 7, 7
+	calls, wanted, together := 7, 5, 7
 	if os.Getenv("RINGMASTER_PROVE") != "" {
-		calls, wanted, together = 1010, 1000, 40 // some may fail on a busy machine, and are tried again
+		calls, wanted, together = 1100, 1000, 40
 	}
 	ex, p := newTwin(t)
 	h := newHouse(t, p, "sqlite", func(c *config.Config) {
@@ -83,10 +84,14 @@ func TestRow_M4_CallsOverTheWireAreDecidedAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	var same, moved replay.Summary
-	inputs, mute := 0, 0
+	inputs, mute, cut := 0, 0, 0
 	for _, was := range talks {
 		if was.Wrong == errNoTalk.Error() { // hung up before there was sound; its decisions are the same
 			mute++
+			continue
+		}
+		if strings.HasPrefix(was.Wrong, call.ErrNotWhole.Error()) { // a database that was too busy for it, and the log says so
+			cut++
 			continue
 		}
 		if was.Wrong != "" {
@@ -102,7 +107,7 @@ func TestRow_M4_CallsOverTheWireAreDecidedAgain(t *testing.T) {
 			sum.Add(c)
 		}
 	}
-	if same.Calls != calls-mute || same.Same != same.Calls {
+	if same.Calls != calls-mute-cut || same.Same != same.Calls || calls-cut < wanted {
 		t.Errorf("the same version: %s", same)
 	}
 	if moved.Elsewhere == 0 || moved.Elsewhere == calls || moved.Forks[[3]string{"ask", "resend", "more"}] != moved.Elsewhere {
@@ -111,8 +116,8 @@ func TestRow_M4_CallsOverTheWireAreDecidedAgain(t *testing.T) {
 	if len(ends) < 4 {
 		t.Errorf("the calls ended %v: they are too much alike", ends)
 	}
-	t.Logf("%d calls over the wire twin (%d ended before there was sound), %d inputs of their dialogues, every one decided again the same; they ended %v\na version that asks on instead of sending again: %s",
-		calls, mute, inputs, ends, moved)
+	t.Logf("%d calls over the wire twin (%d ended before there was sound; of %d the log is not whole), %d inputs of their dialogues, every other one decided again the same; they ended %v\na version that asks on instead of sending again: %s",
+		calls, mute, cut, inputs, ends, moved)
 	if none, err := PastTalks(t.Context(), h.app.cfg, h.app.store, "nothing", 5); err != nil || len(none) != 0 {
 		t.Errorf("a script that was never called with: %d, %v", len(none), err)
 	}
