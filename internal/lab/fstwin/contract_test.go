@@ -92,7 +92,7 @@ func lab(t *testing.T) pbxtest.Lab {
 	ex, sw := open(t, fstwin.Config{})
 	var numbers, named, queues atomic.Int64
 	return pbxtest.Lab{
-		Switch: sw, Prompt: "file:hello", Endless: "tone:dial", Cause: cause, Calls: 30,
+		Switch: sw, Prompt: "file:hello", Endless: "tone:dial", Cause: cause, Calls: 20,
 		Callee: func(t *testing.T, s callee.Script) pbxtest.Phone {
 			n, err := phone.Lab(fmt.Sprintf("c%d", numbers.Add(1)))
 			if err != nil {
