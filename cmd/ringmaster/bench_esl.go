@@ -71,7 +71,7 @@ func (o benchESL) run(ctx context.Context, out io.Writer) error {
 		o.memory("parsed, every header decoded (1 core)", stream, every),
 	}
 	runtime.GOMAXPROCS(was)
-	wire, err := o.wire(ctx, stream, count)
+	wire, err := o.wire(ctx, stream)
 	if err != nil {
 		return err
 	}
@@ -165,7 +165,7 @@ func (*taker) Restored(context.Context, esl.Info, bool) error { return nil }
 func (t *taker) Ready()                                       { t.once.Do(func() { close(t.ready) }) }
 
 // wire measures the whole client over TCP.
-func (o benchESL) wire(ctx context.Context, stream []byte, count int) (eslRow, error) {
+func (o benchESL) wire(ctx context.Context, stream []byte) (eslRow, error) {
 	r := eslRow{name: fmt.Sprintf("over TCP, the whole client, in order (%d cores)", runtime.GOMAXPROCS(0))}
 	t := &taker{ready: make(chan struct{})}
 	if _, err := readEvents(bytes.NewReader(stream), func(e *esl.Event) { t.want = append(t.want, e.Get("Event-Sequence")) }); err != nil {
