@@ -401,8 +401,8 @@ func (e *Endpoint) onBye(req *sip.Request, tx sip.ServerTransaction) {
 		return
 	}
 	d.bury()
+	d.end(fmt.Errorf("%w: the exchange ended the media call", io.EOF)) // before the answer: whoever has that sees the end
 	e.answer(tx, req, 200, "OK", nil)
-	d.end(fmt.Errorf("%w: the exchange ended the media call", io.EOF))
 }
 
 func (e *Endpoint) onOptions(req *sip.Request, tx sip.ServerTransaction) {
