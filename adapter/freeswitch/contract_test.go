@@ -35,7 +35,7 @@ func realFreeSWITCH(t *testing.T) real {
 	r := real{addr: os.Getenv("RINGMASTER_TEST_ESL"), password: os.Getenv("RINGMASTER_TEST_ESL_PASSWORD"), peer: os.Getenv("RINGMASTER_TEST_SIP_PEER"),
 		profile: os.Getenv("RINGMASTER_TEST_SIP_PROFILE"), queue: os.Getenv("RINGMASTER_TEST_CALLCENTER")}
 	if r.addr == "" {
-		t.Skip("no FreeSWITCH: set RINGMASTER_TEST_ESL=host:port, RINGMASTER_TEST_ESL_PASSWORD and RINGMASTER_TEST_SIP_PEER=host:port (docs/freeswitch.md); the twin is tested in internal/lab/fstwin")
+		t.Skip("on yours: a real FreeSWITCH, named by RINGMASTER_TEST_ESL=host:port, RINGMASTER_TEST_ESL_PASSWORD and RINGMASTER_TEST_SIP_PEER=host:port (docs/freeswitch.md); the twin is tested in internal/lab/fstwin")
 	}
 	if r.peer == "" {
 		r.peer = "127.0.0.1:0"

@@ -45,6 +45,13 @@ func TestWatch(t *testing.T) {
 			want: []string{"\ncould not be run: ringmaster/x.TestA/mysql (TestA/mysql needs mysql: sid has: none)\n"},
 		},
 		{
+			name: "tests for a system of the reader's own are named apart", in: lines(t, [4]string{p, "", "start"}, [4]string{p, "TestReal", "run"},
+				[4]string{p, "TestReal", "output", "    a_test.go:4: on yours: a real one, named by ADDR=host:port\n"},
+				[4]string{p, "TestReal", "skip"}, [4]string{p, "TestMore", "output", "    a_test.go:4: on yours: a real one, named by ADDR=host:port\n"}, [4]string{p, "TestMore", "skip"},
+				[4]string{p, "TestA", "pass"}, [4]string{p, "", "pass"}),
+			want: []string{"\nonly on a system of yours: ringmaster/x.TestMore, ringmaster/x.TestReal (a real one, named by ADDR=host:port)\ncould not be run: nothing\n"},
+		},
+		{
 			name: "failed", code: 1, in: lines(t, [4]string{p, "", "start"}, [4]string{p, "TestA", "output", "    a_test.go:1: 1 is not 2\n"},
 				[4]string{p, "TestA", "output", "--- FAIL: TestA (0.00s)\n"}, [4]string{p, "TestA", "fail"},
 				[4]string{p, "", "output", "FAIL\tringmaster/x\t0.1s\n"}, [4]string{p, "", "fail"}),

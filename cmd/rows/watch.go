@@ -39,16 +39,33 @@ func watch(in io.Reader, out io.Writer) (bool, error) {
 	}
 	w.print(fmt.Sprintf("tests: %d passed, %d failed, %d skipped, in %d packages and %s\n", w.passed, len(w.failed), len(w.skipped), w.pkgs,
 		time.Since(began).Round(time.Second)))
-	if len(w.skipped) == 0 {
-		w.print("could not be run: nothing\n")
-		return !w.bad, nil
-	}
-	var names []string
-	for _, test := range slices.Sorted(maps.Keys(w.skipped)) {
-		names = append(names, test+" ("+w.skipped[test]+")")
-	}
-	w.print("could not be run: " + strings.Join(names, "; ") + "\n")
+	w.print(left(w.skipped))
 	return !w.bad, nil
+}
+
+// onYours begins the reason of a test that is for a system of the reader's own
+// and is run when it is named: it lacks nothing that could be installed here.
+const onYours = "on yours: "
+
+// left names what was skipped. Last comes what should have been run.
+func left(skipped map[string]string) string {
+	var names []string
+	yours := map[string][]string{} // by reason
+	for _, test := range slices.Sorted(maps.Keys(skipped)) {
+		if why, ok := strings.CutPrefix(skipped[test], onYours); ok {
+			yours[why] = append(yours[why], test)
+			continue
+		}
+		names = append(names, test+" ("+skipped[test]+")")
+	}
+	var out strings.Builder
+	for _, why := range slices.Sorted(maps.Keys(yours)) {
+		fmt.Fprintf(&out, "only on a system of yours: %s (%s)\n", strings.Join(yours[why], ", "), why)
+	}
+	if len(names) == 0 {
+		names = []string{"nothing"}
+	}
+	return out.String() + "could not be run: " + strings.Join(names, "; ") + "\n"
 }
 
 func (w *watcher) print(text string) { _, _ = io.WriteString(w.out, text) }
