@@ -77,15 +77,30 @@ func (b *bed) release() {
 	})
 }
 
+// hold counts calls; those beyond some number last until the button is pressed.
+type hold struct {
+	calls   atomic.Int64
+	pressed chan struct{}
+}
+
 // TestRow_M7_AStopIsObeyedWithinASecond: eight calls at a time are being placed as fast as it goes. Nothing is placed after
 // the button, and the last originate comes within a second; nobody's contact is lost; it goes on when the button is released.
 func TestRow_M7_AStopIsObeyedWithinASecond(t *testing.T) {
 	b := newBed(t)
-	const people, few = 150, 8
+	const people, few, most = 150, 8, 40
 	for i := range people {
 		b.due(i, time.Now(), 0)
 	}
-	c := &caller{b: b, length: 30 * time.Millisecond} // long enough for most to be left when the button takes its turn at the database
+	c := &caller{b: b}
+	var held atomic.Pointer[hold]
+	held.Store(&hold{pressed: make(chan struct{})})
+	c.run = func(_ context.Context, a campaign.Attempt) campaign.Outcome {
+		start := time.Now()
+		if h := held.Load(); h.calls.Add(1) > most {
+			<-h.pressed // the button waits for its turn at the database for as long as that is busy: somebody must be left to call
+		}
+		return campaign.Outcome{Disposition: campaign.Completed, StartedAt: start, EndedAt: time.Now()}
+	}
 	cfg := scheduler.Config{Concurrency: 8, Tick: 50 * time.Millisecond, Rules: compliance.Rules{compliance.Stop{}}}
 	s, stop := b.start(cfg, b, c)
 	for i, whose := range []string{tenant, ""} { // a tenant's and that of all
@@ -93,6 +108,7 @@ func TestRow_M7_AStopIsObeyedWithinASecond(t *testing.T) {
 		b.until("calls are made", func() bool { return len(c.rings()) >= rung+few })
 		b.press(whose, byte(i))
 		pressed := time.Now()
+		close(held.Swap(&hold{pressed: make(chan struct{})}).pressed)
 		b.until("nothing is under way", func() bool { return s.Stats().Live == 0 && time.Since(pressed) > 1100*time.Millisecond })
 		var last time.Time
 		for _, r := range c.rings() {
@@ -113,6 +129,7 @@ func TestRow_M7_AStopIsObeyedWithinASecond(t *testing.T) {
 		b.release()
 		s.Wake()
 	}
+	close(held.Load().pressed)
 	rung := len(c.rings())
 	b.until("it goes on", func() bool { return len(c.rings()) >= rung+few })
 	b.must(stop())
