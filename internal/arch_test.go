@@ -51,6 +51,8 @@ var allowed = map[string]string{
 	"internal/api":       "internal/campaign internal/compliance internal/outbox internal/phone internal/scheduler internal/speech",
 	"internal/app":       "adapter/... config dialplan internal/... scripts",
 
+	"internal/phone/phonetest": "",
+
 	// Contract suites stand beside their ports.
 	"internal/pbx/pbxtest":         "internal/audio internal/mailbox internal/pbx internal/phone internal/lab/twin/callee",
 	"internal/speech/speechtest":   "internal/audio internal/speech",
