@@ -130,6 +130,10 @@ func liar(t *testing.T) *net.Resolver {
 				}
 				m.Answers = []dnsmessage.Resource{{Header: dnsmessage.ResourceHeader{Name: q.Name, Type: q.Type, Class: q.Class, TTL: 0}, Body: &dnsmessage.AResource{A: a}}}
 			}
+			if q.Type == dnsmessage.TypeAAAA && strings.Contains(q.Name.String(), "six") {
+				aaaa := [16]byte{10: 0xff, 11: 0xff, 12: 127, 15: 1} // this machine, as the mapped address
+				m.Answers = []dnsmessage.Resource{{Header: dnsmessage.ResourceHeader{Name: q.Name, Type: q.Type, Class: q.Class, TTL: 0}, Body: &dnsmessage.AAAAResource{AAAA: aaaa}}}
+			}
 			if out, err := m.Pack(); err == nil {
 				_, _ = pc.WriteTo(out, from)
 			}

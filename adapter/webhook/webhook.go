@@ -106,6 +106,7 @@ var reserved = []netip.Prefix{
 	netip.MustParsePrefix("64:ff9b:1::/48"), netip.MustParsePrefix("100::/64"), netip.MustParsePrefix("2001::/23"),
 	netip.MustParsePrefix("2001:db8::/32"), netip.MustParsePrefix("2002::/16"), netip.MustParsePrefix("fec0::/10"),
 	netip.MustParsePrefix("::/8"), netip.MustParsePrefix("3fff::/20"), netip.MustParsePrefix("5f00::/16"), netip.MustParsePrefix("192.88.99.0/24"),
+	netip.MustParsePrefix("168.63.129.16/32"), // the host below a machine of Azure, at an address that looks public
 }
 
 // Idempotent says whether the endpoint drops a second copy.
