@@ -30,8 +30,11 @@ type guarantee struct {
 // that were left and returns the exit code.
 func Main(m *testing.M) int {
 	flag.Parse()
-	if err := flag.Set("test.parallel", "16"); err != nil {
-		return 2
+	// While fuzzing it is the number of worker processes, and the caller's own.
+	if f := flag.Lookup("test.fuzz"); f == nil || f.Value.String() == "" {
+		if err := flag.Set("test.parallel", "16"); err != nil {
+			return 2
+		}
 	}
 	code := m.Run()
 	if code != 0 {
