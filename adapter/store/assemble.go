@@ -74,6 +74,33 @@ func (c around) addPeople(tx *gorm.DB, rows []attemptRow) error {
 	return collect(tx, numbers, c.numbers, func(r numberRow) key { return key{r.TenantID, r.ID} })
 }
 
+// addReachable reads the people of attempts that are not yet placed and the numbers that these people have now, in one round trip.
+func (c around) addReachable(tx *gorm.DB, rows []attemptRow) error {
+	people := make([]key, len(rows))
+	for i, r := range rows {
+		people[i] = key{r.TenantID, r.PersonID}
+	}
+	for tenant, ids := range byTenant(people) {
+		var got []struct {
+			Person     personRow `gorm:"embedded"`
+			Sealed     []byte
+			NumberZone *string
+		}
+		q := "SELECT p.*, n.e164 AS sealed, n.zone AS number_zone FROM person p LEFT JOIN number n ON n.tenant_id = p.tenant_id AND n.id = p.number_id " +
+			"WHERE p.tenant_id = ? AND p.id IN ?"
+		if err := tx.Raw(q, tenant, ids).Scan(&got).Error; err != nil {
+			return err
+		}
+		for _, r := range got {
+			c.people[key{tenant, r.Person.ID}] = r.Person
+			if r.NumberZone != nil {
+				c.numbers[key{tenant, r.Person.NumberID}] = numberRow{TenantID: tenant, ID: r.Person.NumberID, E164: r.Sealed, Zone: *r.NumberZone}
+			}
+		}
+	}
+	return nil
+}
+
 // collect reads rows by key, tenant by tenant.
 func collect[R any](tx *gorm.DB, keys []key, into map[key]R, of func(R) key) error {
 	for tenant, ids := range byTenant(keys) {

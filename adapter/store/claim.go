@@ -242,10 +242,11 @@ func (s *Store) Claim(ctx context.Context, pool string, n int, f campaign.Fence)
 	}
 	err := s.write(ctx, born, func(tx *gorm.DB) error {
 		out = nil
-		if err := current(tx, f.Owner, f.Epoch); err != nil {
+		stop, err := admitted(tx, f.Owner, f.Epoch)
+		if err != nil {
 			return err
 		}
-		picked, tasks, err := s.pick(tx, pool, n)
+		picked, tasks, err := s.pick(tx, pool, n, stop)
 		if err != nil || len(picked) == 0 {
 			return err
 		}
@@ -259,12 +260,8 @@ func (s *Store) Claim(ctx context.Context, pool string, n int, f campaign.Fence)
 }
 
 // pick locks up to n ready contacts in the order of the claim and marks them claimed; those of halted tasks are parked on the way.
-func (s *Store) pick(tx *gorm.DB, pool string, n int) (picked []contactRow, known map[key]taskRow, err error) {
+func (s *Store) pick(tx *gorm.DB, pool string, n int, stop halted) (picked []contactRow, known map[key]taskRow, err error) {
 	known = map[key]taskRow{}
-	stop, err := stops(tx)
-	if err != nil {
-		return nil, nil, err
-	}
 	for round := 0; len(picked) < n && round < 16; round++ {
 		var rows []contactRow
 		if err := tx.Raw(s.claimSQL(), pool, string(campaign.Ready), n-len(picked)).Scan(&rows).Error; err != nil {
@@ -315,7 +312,7 @@ func (s *Store) bear(tx *gorm.DB, contacts []contactRow, tasks map[key]taskRow, 
 	for _, c := range contacts {
 		ctx.contacts[key{c.TenantID, c.ID}] = c
 	}
-	if err := ctx.addPeople(tx, rows); err != nil {
+	if err := ctx.addReachable(tx, rows); err != nil {
 		return nil, err
 	}
 	out := make([]campaign.Attempt, 0, len(rows))

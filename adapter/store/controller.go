@@ -59,13 +59,49 @@ func current(tx *gorm.DB, owner string, epoch int64) error {
 	var row controllerRow
 	switch err := tx.Where("id = ?", owner).Take(&row).Error; {
 	case notFound(err):
-		return fmt.Errorf("%w (controller is not registered)", scheduler.ErrFenced)
+		return notRegistered()
 	case err != nil:
 		return err
-	case row.Epoch != epoch:
-		return fmt.Errorf("%w (epoch %d was followed by %d)", scheduler.ErrFenced, epoch, row.Epoch)
+	}
+	return newest(row.Epoch, epoch)
+}
+
+func notRegistered() error {
+	return fmt.Errorf("%w (controller is not registered)", scheduler.ErrFenced)
+}
+
+func newest(have, epoch int64) error {
+	if have != epoch {
+		return fmt.Errorf("%w (epoch %d was followed by %d)", scheduler.ErrFenced, epoch, have)
 	}
 	return nil
+}
+
+// admitted is current and the stop buttons that are pressed, in one round trip: a claim for a single call is made of little else.
+func admitted(tx *gorm.DB, owner string, epoch int64) (halted, error) {
+	var rows []struct {
+		TenantID string
+		Epoch    *int64
+	}
+	q := "SELECT '' AS tenant_id, epoch FROM controller WHERE id = ? UNION ALL SELECT tenant_id, NULL FROM stop WHERE released_at IS NULL"
+	if err := tx.Raw(q, owner).Scan(&rows).Error; err != nil {
+		return nil, err
+	}
+	stop, known := halted{}, false
+	for _, r := range rows {
+		if r.Epoch == nil {
+			stop[r.TenantID] = true
+			continue
+		}
+		known = true
+		if err := newest(*r.Epoch, epoch); err != nil {
+			return nil, err
+		}
+	}
+	if !known {
+		return nil, notRegistered()
+	}
+	return stop, nil
 }
 
 // Orphans implements scheduler.Store. Heartbeats of dead controllers stay locked meanwhile: none comes back to life in between.
