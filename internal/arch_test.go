@@ -28,7 +28,8 @@ var allowed = map[string]string{
 	"internal/redact":     "",
 	"internal/label":      "internal/audio",
 	"internal/vault":      "",
-	"internal/turn":       "internal/audio",
+	"internal/turn":       "internal/audio internal/turn/lanes",
+	"internal/turn/lanes": "",
 	"internal/amd":        "internal/audio internal/turn",
 	"internal/dialogue":   "internal/campaign internal/nlu internal/phone internal/speech internal/speech/voices",
 

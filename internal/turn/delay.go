@@ -1,5 +1,11 @@
 package turn
 
+import (
+	"math"
+
+	"ringmaster/internal/turn/lanes"
+)
+
 // maxDelay is the longest echo delay that is looked for, in hops (400 ms: the
 // jitter buffer of the far phone, the network both ways and the exchange).
 const maxDelay = 40
@@ -38,18 +44,14 @@ func (d *delayEstimator) observe(t *tables, mic, ref *[bands]float32, playing bo
 	d.heard = min(d.heard+1, 250)
 	a := 1 / max(d.heard, 25)
 	d.micNorm += a * (power - d.micNorm)
+	var sum, energy [maxDelay + 1]float32 // by lag
+	newer := maxDelay + 1 - d.head
+	lanes.Correlate(d.ref[d.head:], &now, sum[:newer])
+	lanes.Correlate(d.ref[:d.head], &now, sum[newer:])
+	copy(energy[copy(energy[:], d.energy[d.head:]):], d.energy[:d.head])
 	for lag := range d.corr {
-		i := d.head + lag
-		if i > maxDelay {
-			i -= maxDelay + 1
-		}
-		r := &d.ref[i]
-		var sum float32
-		for b, v := range now {
-			sum += v * r[b]
-		}
-		d.corr[lag] += a * (sum - d.corr[lag])
-		d.norm[lag] += a * (d.energy[i] - d.norm[lag])
+		d.corr[lag] += a * (sum[lag] - d.corr[lag])
+		d.norm[lag] += a * (energy[lag] - d.norm[lag])
 	}
 	return d.decide()
 }
@@ -81,9 +83,9 @@ func (d *delayEstimator) decide() (int, bool) {
 	var top, second float32
 	at := 0
 	var rho [maxDelay + 1]float32
-	for lag := range rho {
-		if n := d.norm[lag] * d.micNorm; n > 0.01 {
-			rho[lag] = d.corr[lag] * fastInvSqrt(n)
+	for lag := range rho { // squares; what is not positive is no candidate
+		if n := d.norm[lag] * d.micNorm; n > 0.01 && d.corr[lag] > 0 {
+			rho[lag] = d.corr[lag] * d.corr[lag] / n
 		}
 		if rho[lag] > top {
 			top, at = rho[lag], lag
@@ -94,6 +96,7 @@ func (d *delayEstimator) decide() (int, bool) {
 			second = r
 		}
 	}
+	top, second = sqrt(top), sqrt(second)
 	if at-d.best > 1 || d.best-at > 1 {
 		d.best, d.steady = at, 0
 	} else {
@@ -103,3 +106,5 @@ func (d *delayEstimator) decide() (int, bool) {
 	clear := top > 0.22+6/d.heard && top > 1.35*second
 	return at, clear && d.steady >= 12 && d.heard >= 25
 }
+
+func sqrt(v float32) float32 { return float32(math.Sqrt(float64(v))) }

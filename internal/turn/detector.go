@@ -1,17 +1,19 @@
 package turn
 
+import "ringmaster/internal/turn/lanes"
+
 // detector turns microphone and reference samples into one judgement every
 // 10 ms: is the caller speaking now? It is fed by one goroutine, allocates
 // nothing and knows no clock but the sample position.
 type detector struct {
-	mic       [fftSize]float32 // the last window at 8 kHz
-	fill      int              // samples of the current hop that have arrived
-	ref       [refLen]int16    // what we played, a ring
-	refAt     int              // where the next reference sample goes
-	pos       int64            // position, at 8 kHz, of the next sample
-	blind     int              // hops whose window contains a gap
-	sinceRef  int              // hops since our voice was last in the reference
-	hopEnergy float32          // of the reference in this hop
+	mic       [fftSize]int16 // the last window at 8 kHz
+	fill      int            // samples of the current hop that have arrived
+	ref       [refLen]int16  // what we played, a ring
+	refAt     int            // where the next reference sample goes
+	pos       int64          // position, at 8 kHz, of the next sample
+	blind     int            // hops whose window contains a gap
+	sinceRef  int            // hops since our voice was last in the reference
+	hopEnergy int64          // of the reference in this hop, sum of squares
 
 	delay  delayEstimator
 	echo   canceller
@@ -36,7 +38,7 @@ type detector struct {
 
 const (
 	refLen     = 4096
-	refSilence = 1e-6 // -60 dBFS
+	refSilence = 1074 // mean square of samples: -60 dBFS
 	echoSpan   = maxDelay + 16
 	movedHops  = 80
 	noiseFloor = 2.5e-7 // per band: about -54 dBFS in all
@@ -66,17 +68,19 @@ type activity struct {
 // analyse judges the hop that has just been completed.
 func (d *detector) analyse() activity {
 	t := shared
-	var re, im [fftSize]float32
+	var block lanes.Block
 	var m, x, e, y spectrum
 	near := d.sinceRef <= echoSpan
-	for i, v := range d.mic {
-		re[i] = v * t.window[i]
-	}
+	lanes.Window(&block.Re, &t.window, &d.mic)
 	if near {
-		d.window(&im, d.base)
+		d.window(&block.Im, d.base)
 	}
-	t.transform(&re, &im)
-	t.split(&re, &im, &m, &x)
+	lanes.Transform(&block)
+	if near {
+		t.split(&block, &m, &x)
+	} else {
+		t.pick(&block, &m)
+	}
 
 	var mic, err, raw [bands]float32
 	t.powers(&m, &mic)
@@ -98,10 +102,15 @@ func (d *detector) analyse() activity {
 
 // window puts the reference as it was back hops ago, windowed, into out.
 func (d *detector) window(out *[fftSize]float32, back int) {
-	at := d.refAt - fftSize - back*hop
-	for i := range out {
-		out[i] = float32(d.ref[(at+i)&(refLen-1)]) * (1.0 / 32768) * shared.window[i]
+	at := (d.refAt - fftSize - back*hop) & (refLen - 1)
+	if at+fftSize <= refLen {
+		lanes.Window(out, &shared.window, (*[fftSize]int16)(d.ref[at:]))
+		return
 	}
+	var in [fftSize]int16
+	n := copy(in[:], d.ref[at:])
+	copy(in[n:], d.ref[:])
+	lanes.Window(out, &shared.window, &in)
 }
 
 // track measures the reference as it is now, estimates the delay and, when
@@ -109,11 +118,11 @@ func (d *detector) window(out *[fftSize]float32, back int) {
 func (d *detector) track(t *tables, mic, raw *[bands]float32) {
 	playing := d.sinceRef < 4
 	if playing {
-		var re, im [fftSize]float32
-		var now, none spectrum
-		d.window(&re, 0)
-		t.transform(&re, &im)
-		t.split(&re, &im, &now, &none)
+		var block lanes.Block
+		var now spectrum
+		d.window(&block.Re, 0)
+		lanes.Transform(&block)
+		t.pick(&block, &now)
 		t.powers(&now, raw)
 	}
 	delay, ok := d.delay.observe(t, mic, raw, playing)
@@ -131,11 +140,10 @@ func (d *detector) track(t *tables, mic, raw *[bands]float32) {
 // reload fills the canceller's reference for a new delay and restarts it.
 func (d *detector) reload(t *tables) {
 	for i := range taps {
-		var re, im [fftSize]float32
-		var none spectrum
-		d.window(&re, d.base+i+1)
-		t.transform(&re, &im)
-		t.split(&re, &im, &d.echo.x[(d.echo.head+i)%taps], &none)
+		var block lanes.Block
+		d.window(&block.Re, d.base+i+1)
+		lanes.Transform(&block)
+		t.pick(&block, &d.echo.x[(d.echo.head+i)%taps])
 	}
 	d.echo.restart()
 	d.left.fit = [bands]fit{}

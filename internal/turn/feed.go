@@ -1,19 +1,21 @@
 package turn
 
-// feed takes one 8 kHz sample pair; done is true when a hop is complete.
-func (d *detector) feed(mic, ref int16) (done bool) {
+// feed takes 8 kHz samples of both sides, as many of each, up to the end of the
+// hop; done is true when the hop is complete. It returns how many it took.
+func (d *detector) feed(mic, ref []int16) (n int, done bool) {
 	if d.fill == 0 {
 		copy(d.mic[:], d.mic[hop:])
 	}
-	d.mic[fftSize-hop+d.fill] = float32(mic) * (1.0 / 32768)
-	d.ref[d.refAt] = ref
-	d.refAt = (d.refAt + 1) & (refLen - 1)
-	r := float32(ref) * (1.0 / 32768)
-	d.hopEnergy += r * r
-	d.fill++
-	d.pos++
+	n = copy(d.mic[fftSize-hop+d.fill:], mic)
+	for _, r := range ref[:n] {
+		d.ref[d.refAt] = r
+		d.refAt = (d.refAt + 1) & (refLen - 1)
+		d.hopEnergy += int64(r) * int64(r)
+	}
+	d.fill += n
+	d.pos += int64(n)
 	if d.fill < hop {
-		return false
+		return n, false
 	}
 	if d.hopEnergy > refSilence*hop {
 		d.sinceRef = 0
@@ -22,5 +24,5 @@ func (d *detector) feed(mic, ref int16) (done bool) {
 	}
 	d.blind = max(0, d.blind-1)
 	d.fill, d.hopEnergy = 0, 0
-	return true
+	return n, true
 }

@@ -1,5 +1,7 @@
 package turn
 
+import "ringmaster/internal/turn/lanes"
+
 // judge compares what is not explained by echo with the noise. The evidence
 // of a hop is how far its level stands above what noise and echo account for.
 func (d *detector) judge(t *tables, e *spectrum, err *[bands]float32) activity {
@@ -79,19 +81,20 @@ func (d *detector) learn(err *[bands]float32, evidence, level, floor float32) {
 // periodicity is the highest normalised autocorrelation between 2.5 and 14 ms,
 // the periods of human voices (400 to 71 Hz), of the amplitude spectrum.
 func (t *tables) periodicity(e *spectrum) float32 {
-	var re, im [fftSize]float32
-	for k, v := range e {
-		a := real(v)*real(v) + imag(v)*imag(v)
-		re[k+binLo], re[fftSize-binLo-k] = a, a
+	var p lanes.Values
+	lanes.Power(e, &p)
+	var x lanes.Block
+	for k, a := range p[:bins] {
+		x.Re[k+binLo], x.Re[fftSize-binLo-k] = a, a
 	}
-	t.transform(&re, &im)
-	r0 := re[t.place[0]]
+	lanes.Transform(&x)
+	r0 := x.Re[t.lagAt[0]]
 	if r0 <= 0 {
 		return 0
 	}
 	var top float32
 	for lag := 20; lag <= 112; lag++ {
-		top = max(top, re[t.place[lag]]*t.lagGain[lag])
+		top = max(top, x.Re[t.lagAt[lag]]*t.lagGain[lag])
 	}
 	return top / r0
 }

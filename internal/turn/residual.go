@@ -1,7 +1,5 @@
 package turn
 
-import "math"
-
 // residual is what is known of the echo that the canceller leaves, per band:
 // that has to be exceeded before anything counts as the caller.
 type residual struct {
@@ -97,7 +95,7 @@ func (d *detector) learnLeak(t *tables, b int, err float32) {
 func (d *detector) bound(b int, share float32) float32 {
 	r := &d.left
 	s := r.ref[b]
-	bound := echoMargin * float32(math.Exp2(float64(r.leak[b]))) * s
+	bound := echoMargin * exp2(r.leak[b]) * s
 	switch {
 	case d.locked:
 		bound = min(bound, 2*d.echo.reach[b]+2.5*r.fit[b].slope()*s)
@@ -123,7 +121,7 @@ func (d *detector) guess(t *tables, raw, err *[bands]float32) float32 {
 		floor += max(d.noise[b], noiseFloor)
 		s := max(v, hold*d.left.ref[b])
 		peaks += s
-		gain += echoMargin * float32(math.Exp2(float64(d.left.leak[b]))) * s
+		gain += echoMargin * exp2(d.left.leak[b]) * s
 	}
 	g := &d.left.guesses
 	copy(g.loud[1:], g.loud[:len(g.loud)-1])

@@ -158,12 +158,18 @@ func (t *Taker) Frame(f Frame, out []Event) []Event {
 	if extra := len(ref) - len(f.Mic); extra > 0 {
 		ref = ref[extra:]
 	}
-	for i, m := range f.Mic {
-		var r int16
-		if i < len(ref) {
-			r = ref[i]
-		}
-		out = t.sample(m, r, f.Speaking, out)
+	n := min(len(ref), len(f.Mic))
+	out = t.take(f.Mic[:n], ref[:n], f.Speaking, out)
+	return t.alone(f.Mic[n:], f.Speaking, out)
+}
+
+// alone takes samples during which nothing was played.
+func (t *Taker) alone(mic []int16, speaking bool, out []Event) []Event {
+	var none [hop]int16
+	for len(mic) > 0 {
+		n := min(len(mic), hop)
+		out = t.take(mic[:n], none[:n], speaking, out)
+		mic = mic[n:]
 	}
 	return out
 }
@@ -178,30 +184,41 @@ func (t *Taker) skip(gap int64, ref []int16, speaking bool, out []Event) []Event
 		gap -= far
 		t.votes, t.voiced, t.narrow = 0, 0, 0
 	}
-	missing := int(gap) - len(ref)
-	for i := range int(gap) {
-		var r int16
-		if i >= missing && i-missing < len(ref) {
-			r = ref[i-missing]
+	var none, played [hop]int16
+	for missing := int(gap) - len(ref); gap > 0; {
+		n := int(min(gap, hop)) // at most one hop becomes complete
+		clear(played[:])
+		if missing < n {
+			ref = ref[copy(played[max(0, missing):n], ref):]
 		}
 		t.det.blind = fftSize/hop + 2
-		out = t.sample(0, r, speaking, out)
+		out = t.take(none[:n], played[:n], speaking, out)
+		gap, missing = gap-int64(n), missing-n
 	}
 	t.det.blind = fftSize/hop + 2
 	return out
 }
 
-func (t *Taker) sample(mic, ref int16, speaking bool, out []Event) []Event {
-	if t.scale == 2 {
-		m, ok := t.down[0].take(mic)
-		r, _ := t.down[1].take(ref)
-		if !ok {
-			return out
+// take takes samples at the caller's rate, as many of each side.
+func (t *Taker) take(mic, ref []int16, speaking bool, out []Event) []Event {
+	var m, r [hop]int16
+	for len(mic) > 0 {
+		a, b := mic, ref
+		if t.scale == 2 {
+			n := min(len(mic), hop)
+			a = m[:t.down[0].take(m[:], mic[:n])]
+			b = r[:t.down[1].take(r[:], ref[:n])]
+			mic, ref = mic[n:], ref[n:]
+		} else {
+			mic = nil
 		}
-		mic, ref = m, r
-	}
-	if t.det.feed(mic, ref) {
-		out = t.hop(t.det.analyse(), speaking, out)
+		for len(a) > 0 {
+			n, done := t.det.feed(a, b)
+			if done {
+				out = t.hop(t.det.analyse(), speaking, out)
+			}
+			a, b = a[n:], b[n:]
+		}
 	}
 	return out
 }

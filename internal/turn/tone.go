@@ -1,6 +1,10 @@
 package turn
 
-import "math"
+import (
+	"math"
+
+	"ringmaster/internal/turn/lanes"
+)
 
 // toneTracker finds steady tones: ringback, dial tone, busy, beeps, DTMF. One
 // or two peaks hold nearly all the power and keep their frequencies to a few
@@ -38,31 +42,27 @@ func (t *toneTracker) observe(tab *tables, e *spectrum, level float32) (int, [2]
 		t.last = *e
 		return 0, none
 	}
-	var p [bins]float32
-	var total float32
-	k1 := 0
-	for k, v := range e {
-		p[k] = real(v)*real(v) + imag(v)*imag(v)
-		total += p[k]
-		if p[k] > p[k1] {
-			k1 = k
-		}
-	}
+	var p lanes.Values
+	lanes.Power(e, &p)
+	total := lanes.Sum(&p)
+	k1 := peak(&p, 0, bins)
 	share1 := around(&p, k1) / total
 	k2, share2 := 0, float32(0)
-	for k, v := range p {
-		if (k < k1-toneReach || k > k1+toneReach) && v > p[k2] || k2 == k1 {
-			k2 = k
-		}
-	}
 	if share1 < tonePure {
+		k2 = peak(&p, 0, k1-toneReach)
+		if above := peak(&p, k1+toneReach+1, bins); k1 < toneReach+1 || above < bins && p[above] > p[k2] {
+			k2 = above
+		}
 		share2 = around(&p, k2) / total
 	}
-	hz := [2]float32{t.frequency(e, k1), 0}
-	if share2 > 0.02 {
-		hz[1] = t.frequency(e, k2)
-	}
 	pure := share1+share2 > tonePure
+	var hz [2]float32
+	if pure {
+		hz[0] = t.frequency(e, k1)
+		if share2 > 0.02 {
+			hz[1] = t.frequency(e, k2)
+		}
+	}
 	jump := abs(tab.db(level/(t.level+1e-9) + 1e-9))
 	pair := dtmf(hz)
 	steady := pure && (jump < toneLoud || pair) && t.hz[0] != 0 && (same(hz, t.hz) || pair && dtmf(t.hz))
@@ -92,7 +92,7 @@ func (t *toneTracker) observe(tab *tables, e *spectrum, level float32) (int, [2]
 
 // beats says that the power of the last 100 ms has kept within one narrow
 // peak, with the same centre and level in both halves. A hummed voice drifts.
-func (t *toneTracker) beats(p *[bins]float32, k int, share, level float32) bool {
+func (t *toneTracker) beats(p *lanes.Values, k int, share, level float32) bool {
 	if share < tonePure {
 		t.narrow, t.close = 0, 0
 		return false
@@ -125,7 +125,18 @@ func (t *toneTracker) beats(p *[bins]float32, k int, share, level float32) bool 
 	return true
 }
 
-func around(p *[bins]float32, k int) (sum float32) {
+// peak is the highest of the bins from lo to hi, exclusive; lo if there is none.
+func peak(p *lanes.Values, lo, hi int) int {
+	at, top := lo, float32(-1)
+	for k := lo; k < hi; k++ {
+		if p[k] > top {
+			at, top = k, p[k]
+		}
+	}
+	return at
+}
+
+func around(p *lanes.Values, k int) (sum float32) {
 	for _, v := range p[max(0, k-toneReach):min(bins, k+toneReach+1)] {
 		sum += v
 	}
@@ -134,7 +145,7 @@ func around(p *[bins]float32, k int) (sum float32) {
 
 // frequency of the peak at bin k from its phase advance since the last hop.
 func (t *toneTracker) frequency(e *spectrum, k int) float32 {
-	a, b := e[k], t.last[k]
+	a, b := e.At(k), t.last.At(k)
 	re := real(a)*real(b) + imag(a)*imag(b)
 	im := imag(a)*real(b) - real(a)*imag(b)
 	turns := math.Atan2(float64(im), float64(re))/(2*math.Pi) - float64(k+binLo)*hop/fftSize
