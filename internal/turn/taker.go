@@ -106,6 +106,7 @@ type Taker struct {
 	protected bool
 	min       int // hops of speech that interrupt us
 	scale     int64
+	next      int64 // position after the last frame
 
 	votes  uint64 // of the last 64 hops, newest in bit 0
 	voiced uint64
@@ -152,12 +153,14 @@ func inHops(d time.Duration) int { return int((d + 5*time.Millisecond) / (10 * t
 // Frame takes the next frame and appends what was noticed to out.
 func (t *Taker) Frame(f Frame, out []Event) []Event {
 	ref := f.Ref
-	if gap := f.Pos - t.det.pos*t.scale; gap > 0 {
+	if gap := f.Pos - t.next; gap > 0 {
+		t.next = f.Pos
 		out = t.skip(gap, ref[:max(0, min(int64(len(ref)-len(f.Mic)), gap))], f.Speaking, out)
 	}
 	if extra := len(ref) - len(f.Mic); extra > 0 {
 		ref = ref[extra:]
 	}
+	t.next += int64(len(f.Mic))
 	n := min(len(ref), len(f.Mic))
 	out = t.take(f.Mic[:n], ref[:n], f.Speaking, out)
 	return t.alone(f.Mic[n:], f.Speaking, out)
