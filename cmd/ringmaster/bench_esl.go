@@ -6,12 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
+	"math"
+	"os"
+	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"text/tabwriter"
 	"time"
 
@@ -21,28 +22,61 @@ import (
 	"ringmaster/adapter/freeswitch/esl/recorded"
 )
 
-// aimEvents is how many events of 2 KB a second are to be taken in.
-const aimEvents = 60_000
+// aimEvents is how many events of 2 KB a second are to be taken in, aimBeside
+// how many times those of the fastest other library.
+const (
+	aimEvents = 60_000
+	aimBeside = 3
+)
 
 type benchESL struct {
 	each     time.Duration
 	address  string
 	password string
+	endpoint string
+	sim      string
+	beside   []string
+	self     []string // how this program is started again
+	pace     int      // the last of the ladder, calls a second
 }
 
 func benchESLCommand() *cobra.Command {
 	o := benchESL{}
 	cmd := &cobra.Command{
-		Use: "esl", Short: "events and commands per second of the FreeSWITCH event socket client", Args: cobra.NoArgs,
+		Use: "esl", Short: "events, commands and calls per second of the FreeSWITCH event socket client, beside others", Args: cobra.NoArgs,
 		Long: "Reads a recorded stream of FreeSWITCH's events (800 events of loopback calls, 2 KB each) over and over: out of memory with the headers that a call\n" +
-			"needs, out of memory with every header, and over a TCP connection of this machine by the whole client, where the order of the events is checked.\n" +
-			"With --address commands are measured too, on a FreeSWITCH or on `pbxsim --esl`: one after the other, and by 64 callers at once.",
-		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd.Context(), cmd.OutOrStdout()) },
+			"needs, out of memory with every header, and over a TCP connection of this machine by the whole client in a process of its own, where the order of\n" +
+			"the events is checked. --beside starts a program of yours that reads the same stream and puts its figures into the same table (the contract of such\n" +
+			"a program is in docs/freeswitch.md). Then commands a second, and calls from originate to answer a second until the first error: on the FreeSWITCH of\n" +
+			"--address, or on a pbxsim that is started in a process of its own.",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			self, err := os.Executable()
+			if err != nil {
+				return err
+			}
+			o.self = []string{self}
+			if o.address == "" && o.sim == "" {
+				if beside := filepath.Join(filepath.Dir(self), "pbxsim"); executable(beside) {
+					o.sim = beside
+				}
+			}
+			return o.run(cmd.Context(), cmd.OutOrStdout())
+		},
 	}
 	cmd.Flags().DurationVar(&o.each, "each", 3*time.Second, "how long each measurement lasts")
-	cmd.Flags().StringVar(&o.address, "address", "", "host:port of an event socket for the measurement of commands")
+	cmd.Flags().StringArrayVar(&o.beside, "beside", nil, "a program, and its arguments, that reads the same stream (repeatable)")
+	cmd.Flags().StringVar(&o.address, "address", "", "host:port of an event socket for commands and calls")
 	cmd.Flags().StringVar(&o.password, "password", "ClueCon", "its password")
+	cmd.Flags().StringVar(&o.endpoint, "endpoint", "sofia/gateway/bench/1001", "whom to call for the set-up rate: somebody who answers at once, as often as asked")
+	cmd.Flags().StringVar(&o.sim, "sim", "", "the program pbxsim; the one that lies beside this program if empty")
+	cmd.Flags().IntVar(&o.pace, "pace", lastPace, "calls a second at which the ladder ends if there was no error")
+	cmd.AddCommand(benchReaderCommand())
 	return cmd
+}
+
+func executable(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0
 }
 
 // eslRow is one measurement.
@@ -50,9 +84,9 @@ type eslRow struct {
 	name   string
 	events int
 	took   time.Duration
-	cpu    time.Duration // of all threads, the sender's included
-	allocs uint64
-	bytes  uint64
+	cpu    time.Duration // of all threads
+	allocs uint64        // 0 is not told
+	wrong  int           // events that came before an earlier one; -1 where none can
 }
 
 func (o benchESL) run(ctx context.Context, out io.Writer) error {
@@ -71,26 +105,61 @@ func (o benchESL) run(ctx context.Context, out io.Writer) error {
 		o.memory("parsed, every header decoded (1 core)", stream, every),
 	}
 	runtime.GOMAXPROCS(was)
-	wire, err := o.wire(ctx, stream)
+	wire, err := o.read(ctx, stream, append(slices.Clone(o.self), "bench", "esl", "reader"))
 	if err != nil {
 		return err
 	}
+	wire.name = fmt.Sprintf("over TCP, the whole client, in order (%d cores)", runtime.NumCPU())
 	rows = append(rows, wire)
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(w, "\tevents/s\tper second of processor\tallocations each\tbytes each\t")
-	for _, r := range rows {
-		fmt.Fprintf(w, "%s\t%.0f\t%.0f\t%.1f\t%d\t\n", r.name, float64(r.events)/r.took.Seconds(), float64(r.events)/max(r.cpu.Seconds(), 1e-9),
-			float64(r.allocs)/float64(r.events), r.bytes/uint64(r.events))
+	for _, program := range o.beside {
+		r, err := o.read(ctx, stream, strings.Fields(program))
+		if err != nil {
+			return err
+		}
+		rows = append(rows, r)
 	}
-	if err := w.Flush(); err != nil {
+	if err := printESL(out, rows); err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "\nThe processor's seconds of the last row are the sender's too. On a busy machine compare those: events/s falls with what is left of it.\n")
-	fmt.Fprintf(out, "aim  %d events/s of 2 KB, in order: %s\n", aimEvents, met(float64(wire.events)/min(wire.took, max(wire.cpu, 1)).Seconds() >= aimEvents))
-	if o.address == "" {
-		return nil
+	if wire.wrong != 0 || wire.events == 0 {
+		return fmt.Errorf("%d of %d events were out of order", wire.wrong, wire.events)
 	}
-	return o.commands(ctx, out)
+	fmt.Fprintf(out, "\nThe processor's seconds over TCP are the reader's, without the sender's. On a busy machine compare those: events/s falls with what is left of it.\n")
+	fmt.Fprintf(out, "aim  %d events/s of 2 KB, in order: %s\n", aimEvents, met(float64(wire.events)/min(wire.took, max(wire.cpu, 1)).Seconds() >= aimEvents))
+	compareESL(out, wire, rows[3:])
+	return o.calls(ctx, out)
+}
+
+func printESL(out io.Writer, rows []eslRow) error {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(w, "\tevents/s\tper second of processor\tallocations each\tout of order\t")
+	for _, r := range rows {
+		allocs, wrong := "-", "-"
+		if r.allocs > 0 {
+			allocs = fmt.Sprintf("%.1f", float64(r.allocs)/float64(max(r.events, 1)))
+		}
+		if r.wrong >= 0 {
+			wrong = strconv.Itoa(r.wrong)
+		}
+		fmt.Fprintf(w, "%s\t%.0f\t%.0f\t%s\t%s\t\n", r.name, r.perSecond(), r.perProcessor(), allocs, wrong)
+	}
+	return w.Flush()
+}
+
+func (r eslRow) perSecond() float64    { return float64(r.events) / max(r.took.Seconds(), 1e-9) }
+func (r eslRow) perProcessor() float64 { return float64(r.events) / max(r.cpu.Seconds(), 1e-9) }
+
+// compareESL says how far the client is ahead of the fastest of the others.
+func compareESL(out io.Writer, own eslRow, others []eslRow) {
+	if len(others) == 0 {
+		return
+	}
+	clock, processor := math.Inf(1), math.Inf(1)
+	for _, r := range others {
+		clock = min(clock, own.perSecond()/max(r.perSecond(), 1))
+		processor = min(processor, own.perProcessor()/max(r.perProcessor(), 1))
+	}
+	fmt.Fprintf(out, "aim  %d x the fastest beside it: %.1f x by the clock, %.1f x by the processor: %s\n", aimBeside, clock, processor, met(min(clock, processor) >= aimBeside))
 }
 
 // needed reads what the adapter reads of an event.
@@ -126,7 +195,7 @@ func readEvents(r io.Reader, use func(*esl.Event)) (int, error) {
 
 // memory measures parsing alone.
 func (o benchESL) memory(name string, stream []byte, use func(*esl.Event)) eslRow {
-	r := eslRow{name: name}
+	r := eslRow{name: name, wrong: -1}
 	var before, after runtime.MemStats
 	runtime.GC()
 	runtime.ReadMemStats(&before)
@@ -140,164 +209,6 @@ func (o benchESL) memory(name string, stream []byte, use func(*esl.Event)) eslRo
 		r.took, r.cpu = time.Since(begin), cpuTime()-cpu
 	}
 	runtime.ReadMemStats(&after)
-	r.allocs, r.bytes = after.Mallocs-before.Mallocs, after.TotalAlloc-before.TotalAlloc
+	r.allocs = after.Mallocs - before.Mallocs
 	return r
-}
-
-// taker is a handler that checks the order of a stream that repeats.
-type taker struct {
-	count atomic.Int64
-	want  []string // the Event-Sequence of every event, in the stream's order
-	wrong atomic.Int64
-	ready chan struct{}
-	once  sync.Once
-}
-
-func (t *taker) Event(e *esl.Event) {
-	n := t.count.Add(1)
-	if e.Get("Event-Sequence") != t.want[int(n-1)%len(t.want)] {
-		t.wrong.Add(1)
-	}
-	needed(e)
-}
-func (*taker) Lost(error)                                     {}
-func (*taker) Restored(context.Context, esl.Info, bool) error { return nil }
-func (t *taker) Ready()                                       { t.once.Do(func() { close(t.ready) }) }
-
-// wire measures the whole client over TCP.
-func (o benchESL) wire(ctx context.Context, stream []byte) (eslRow, error) {
-	r := eslRow{name: fmt.Sprintf("over TCP, the whole client, in order (%d cores)", runtime.GOMAXPROCS(0))}
-	t := &taker{ready: make(chan struct{})}
-	if _, err := readEvents(bytes.NewReader(stream), func(e *esl.Event) { t.want = append(t.want, e.Get("Event-Sequence")) }); err != nil {
-		return r, err
-	}
-	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return r, err
-	}
-	ctx, cancel := context.WithCancel(ctx)
-	var all sync.WaitGroup
-	defer all.Wait()
-	defer func() { cancel(); _ = l.Close() }()
-	begun := make(chan struct{})
-	all.Go(func() { serveESL(ctx, &all, l, stream, begun) })
-	c, err := esl.New(esl.Config{Addr: l.Addr().String(), Password: "bench", Events: "ALL", PingPeriod: time.Hour, MaxUnread: 1 << 20}, t)
-	if err != nil {
-		return r, err
-	}
-	all.Go(func() { _ = c.Run(ctx) })
-	select {
-	case <-t.ready:
-	case <-time.After(10 * time.Second):
-		return r, errors.New("the client did not connect to its own listener")
-	}
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	begin, cpu := time.Now(), cpuTime()
-	close(begun)
-	time.Sleep(o.each)
-	r.events, r.took, r.cpu = int(t.count.Load()), time.Since(begin), cpuTime()-cpu
-	runtime.ReadMemStats(&after)
-	r.allocs, r.bytes = after.Mallocs-before.Mallocs, after.TotalAlloc-before.TotalAlloc
-	if t.wrong.Load() != 0 || r.events == 0 {
-		return r, fmt.Errorf("%d of %d events were out of order", t.wrong.Load(), r.events)
-	}
-	return r, nil
-}
-
-// serveESL answers the client's few commands and then writes the stream, over
-// and over, to whoever subscribed.
-func serveESL(ctx context.Context, all *sync.WaitGroup, l net.Listener, stream []byte, start <-chan struct{}) {
-	for {
-		nc, err := l.Accept()
-		if err != nil {
-			return
-		}
-		stop := context.AfterFunc(ctx, func() { _ = nc.Close() })
-		all.Go(func() {
-			defer stop()
-			defer func() { _ = nc.Close() }()
-			_, _ = io.WriteString(nc, "Content-Type: auth/request\n\n")
-			buf, have := make([]byte, 4096), ""
-			for {
-				n, err := nc.Read(buf)
-				if err != nil {
-					return
-				}
-				have += string(buf[:n])
-				for {
-					cmd, rest, ok := strings.Cut(have, "\n\n")
-					if !ok {
-						break
-					}
-					have = rest
-					answerESL(nc, cmd)
-					if strings.HasPrefix(cmd, "event ") {
-						select {
-						case <-start:
-						case <-ctx.Done():
-							return
-						}
-						for ctx.Err() == nil {
-							if _, err := nc.Write(stream); err != nil {
-								return
-							}
-						}
-					}
-				}
-			}
-		})
-	}
-}
-
-func answerESL(w io.Writer, cmd string) {
-	text := map[string]string{"api version": "FreeSWITCH bench", "api global_getvar core_uuid": "bench", "api uptime ms": "1000"}[cmd]
-	if text == "" {
-		_, _ = io.WriteString(w, "Content-Type: command/reply\nReply-Text: +OK accepted\n\n")
-		return
-	}
-	_, _ = io.WriteString(w, "Content-Type: api/response\nContent-Length: "+strconv.Itoa(len(text))+"\n\n"+text)
-}
-
-// commands measures a real event socket.
-func (o benchESL) commands(ctx context.Context, out io.Writer) error {
-	t := &taker{ready: make(chan struct{}), want: []string{""}}
-	c, err := esl.New(esl.Config{Addr: o.address, Password: o.password}, t)
-	if err != nil {
-		return err
-	}
-	ctx, cancel := context.WithCancel(ctx)
-	var all sync.WaitGroup
-	defer all.Wait()
-	defer cancel()
-	all.Go(func() { _ = c.Run(ctx) })
-	select {
-	case <-t.ready:
-	case <-time.After(10 * time.Second):
-		return fmt.Errorf("no event socket at %s, or another password", o.address)
-	}
-	fmt.Fprintf(out, "\ncommands/s at %s (uuid_exists)\n", o.address)
-	for _, callers := range []int{1, 64} {
-		var done atomic.Int64
-		var failed atomic.Pointer[error]
-		var working sync.WaitGroup
-		end := time.Now().Add(o.each)
-		for range callers {
-			working.Go(func() {
-				for time.Now().Before(end) {
-					if _, err := c.API(ctx, "uuid_exists bench"); err != nil {
-						failed.Store(&err)
-						return
-					}
-					done.Add(1)
-				}
-			})
-		}
-		working.Wait()
-		if err := failed.Load(); err != nil {
-			return *err
-		}
-		fmt.Fprintf(out, "  %2d callers  %.0f\n", callers, float64(done.Load())/o.each.Seconds())
-	}
-	return nil
 }

@@ -22,15 +22,3 @@ func TestBenchDialoguePrintsItsTable(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
-
-func TestBenchESLPrintsItsTable(t *testing.T) {
-	var out strings.Builder
-	if err := (benchESL{each: 20 * time.Millisecond}).run(t.Context(), &out); err != nil {
-		t.Fatal(err)
-	}
-	for _, want := range []string{"machine ", "800 events, 2053 bytes each", "what a call needs", "every header decoded", "over TCP, the whole client, in order", "aim  60000 events/s"} {
-		if !strings.Contains(out.String(), want) {
-			t.Errorf("%q is missing:\n%s", want, out.String())
-		}
-	}
-}
