@@ -120,7 +120,13 @@ func (c *caller) warm(ctx context.Context, sc *dialogue.Script, who dialogue.Cus
 	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
 	var us []speech.Utterance
-	for _, l := range sc.PromptsAt(who, time.Now()) {
+	lines := sc.PromptsAt(who, time.Now())
+	if len(lines) > 0 { // should this controller die in mid-call
+		if b := call.BridgeLine(lines[0]); b.Text != "" {
+			lines = append(lines, b)
+		}
+	}
+	for _, l := range lines {
 		us = append(us, speech.Utterance{Text: l.Text, Language: l.Language, Voice: l.Voice, Hints: l.Hints, Format: f})
 	}
 	err := c.prompts.Warm(ctx, us, nil)
@@ -131,26 +137,6 @@ func (c *caller) warm(ctx context.Context, sc *dialogue.Script, who dialogue.Cus
 		return c.warm(ctx, sc, who, f)
 	}
 	return err
-}
-
-// Adopt ends the leg of a placed attempt whose controller died.
-func (c *caller) Adopt(ctx context.Context, a campaign.Attempt) (campaign.Outcome, error) {
-	sw := c.fleet.named(a.Placed.PBX)
-	if sw == nil {
-		return campaign.Outcome{StartedAt: a.PlacedAt, EndedAt: time.Now(), Disposition: campaign.Uncertain,
-			Reason: "controller_died: its exchange is not configured any more"}, nil
-	}
-	id := a.ID.String()
-	if a.Inbound {
-		leg, err := c.library.store.Leg(ctx, a.Tenant, a.ID)
-		if err != nil {
-			return campaign.Outcome{}, err
-		}
-		id = leg
-	}
-	c.roll.enter(id)
-	defer c.roll.leave(id)
-	return call.AbandonedLeg(ctx, sw, pbx.LegID(id), a)
 }
 
 // prepared is a call that only needs to be placed.
@@ -192,11 +178,23 @@ func (p *prepared) Run(ctx context.Context, log scheduler.InputLog) campaign.Out
 	}
 	c.roll.enter(string(leg))
 	defer c.roll.leave(string(leg))
-	limits := call.DefaultLimits()
-	limits.Ring, limits.Duration = c.cfg.Dialling.RingTimeout, c.cfg.Dialling.MaxDuration
-	if d := p.script.Info().Duration; d > 0 {
-		limits.Duration = min(limits.Duration, d)
+	plan, deps := p.ready(a, leg, log)
+	o := call.Run(ctx, plan, deps)
+	if p.inbound == nil {
+		c.fleet.ended(p.line, result(o))
 	}
+	p.expectLabel(&o)
+	c.fetchHandover(ctx, p.line.node.sw, a, &o)
+	if c.watch != nil {
+		c.watch(Sight{Attempt: a, Outcome: &o})
+	}
+	return o
+}
+
+// ready is what the call is made of.
+func (p *prepared) ready(a campaign.Attempt, leg pbx.LegID, log scheduler.InputLog) (call.Plan, call.Deps) {
+	c := p.caller
+	limits := callLimits(c.cfg, p.script)
 	longest := limits.Duration + time.Minute
 	if n := p.line.node.cfg; len(n.Agents)+len(n.Queues) > 0 { // a person may take over
 		longest += limits.HandedOver
@@ -221,14 +219,5 @@ func (p *prepared) Run(ctx context.Context, log scheduler.InputLog) campaign.Out
 	if err := c.ears.tune(&plan, &deps, p.script); err != nil {
 		c.log.Error("hotwords are missing: the recognizer is asked without them", "attempt", a.ID, "err", err)
 	}
-	o := call.Run(ctx, plan, deps)
-	if p.inbound == nil {
-		c.fleet.ended(p.line, result(o))
-	}
-	p.expectLabel(&o)
-	c.fetchHandover(ctx, p.line.node.sw, a, &o)
-	if c.watch != nil {
-		c.watch(Sight{Attempt: a, Outcome: &o})
-	}
-	return o
+	return plan, deps
 }

@@ -162,6 +162,31 @@ func (f *fleet) named(name string) pbx.Switch {
 	return nil
 }
 
+func (f *fleet) node(name string) *node {
+	for _, n := range f.nodes {
+		if n.cfg.Name == name {
+			return n
+		}
+	}
+	return nil
+}
+
+// reoccupy takes the line that a call of an earlier life is on, whether or not
+// there is one left: the call is there.
+func (f *fleet) reoccupy(n *node, name string) *line {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	t := &trunk{cfg: config.Trunk{Name: name}, node: n, way: &pacing.Way{Name: name, Node: n.state}} // not configured any more
+	for _, have := range n.trunks {
+		if have.cfg.Name == name {
+			t = have
+		}
+	}
+	t.way.Busy++
+	n.state.Busy++
+	return &line{node: n, trunk: t}
+}
+
 func (f *fleet) lab() bool {
 	for _, n := range f.nodes {
 		for _, t := range n.trunks {

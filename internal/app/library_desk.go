@@ -138,3 +138,22 @@ func (l *library) version(ctx context.Context, tenant, id, version string) (*dia
 	}
 	return l.shared.Compile(id+".yaml", v.Source)
 }
+
+// spoken is a version of a script that a call is under way by.
+func (l *library) spoken(ctx context.Context, tenant, id, version string) (*dialogue.Script, error) {
+	if sc, err := l.current(ctx, tenant, id); err == nil && sc.Info().Version == version {
+		return sc, nil
+	}
+	v, err := l.store.StoredScript(ctx, tenant, id, version)
+	if err != nil {
+		return nil, err
+	}
+	sc, err := l.shared.Compile(id+".yaml", v.Source)
+	if err != nil {
+		return nil, fmt.Errorf("%w: version %s does not compile any more: %w", api.ErrNotFound, version, err)
+	}
+	if have := sc.Info().Version; have != version {
+		return nil, fmt.Errorf("%w: version %s used lexicons or parts that have changed since (it is %s now)", api.ErrNotFound, version, have)
+	}
+	return sc.Cast(l.voices), nil
+}

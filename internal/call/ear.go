@@ -256,6 +256,10 @@ func (r *rules) sayFiller(s State) (State, []Effect) {
 	if line.Text == "" {
 		return s, nil
 	}
+	if b := BridgeLine(line); s.Bridge && b.Text != "" {
+		line = b
+	}
+	s.Bridge = false
 	s.SayID++
 	s.FillerSay, s.StoppedID = s.SayID, 0
 	s.Saying, s.Suspended, s.Lines, s.Line = true, false, []dialogue.Line{line}, 0

@@ -110,7 +110,7 @@ func TestAbandonedCallThatCameIn(t *testing.T) {
 		}
 		a := campaign.Attempt{ID: l.plan.Attempt.ID, Inbound: true, PlacedAt: time.Now()}
 		for _, want := range []campaign.Disposition{campaign.Failed, campaign.Uncertain} {
-			o, err := AbandonedLeg(t.Context(), l.sim, "in-1", a)
+			o, err := Abandoned(t.Context(), l.sim, "in-1", a, nil)
 			if err != nil || o.Disposition != want || o.Reason != "controller_died" {
 				t.Errorf("%s (%s), %v, want %s", o.Disposition, o.Reason, err, want)
 			}

@@ -43,6 +43,7 @@ const (
 	InShutdown        Kind = "shutdown"       // Class stop: the controller stops; else the attempt was cancelled
 	InRecording       Kind = "recording"      // Text is the fault of the recorder
 	InClosed          Kind = "closed"         // media and providers are closed; nothing more comes
+	InResumed         Kind = "resumed"        // another life took the call over: Up, or Class gone
 )
 
 // Input is one thing that happened to a call. At counts from the call's start.
@@ -50,7 +51,7 @@ type Input struct {
 	Kind    Kind           `json:"kind"`
 	At      time.Duration  `json:"at"`
 	ID      int64          `json:"id,omitempty"`
-	Class   string         `json:"class,omitempty"` // unavailable, refused, unknown; inbound; stop
+	Class   string         `json:"class,omitempty"` // unavailable, refused, unknown; inbound; stop; gone
 	Text    string         `json:"text,omitempty"`
 	Up      bool           `json:"up,omitempty"`
 	Hungup  *pbx.Hungup    `json:"hungup,omitempty"`
@@ -60,6 +61,10 @@ type Input struct {
 	Answer  *nlu.Answer    `json:"answer,omitempty"`
 	Draft   *nlu.Draft     `json:"draft,omitempty"`
 	Line    *LineReport    `json:"line,omitempty"`
+	// Began is the wall clock at At = 0 (InStart).
+	Began time.Time `json:"began,omitzero"`
+	// Masked: a decision depends on what is masked in the log.
+	Masked bool `json:"masked,omitempty"`
 }
 
 // Sound is what the detector noticed on the customer's side. AtMS is where it

@@ -72,31 +72,39 @@ func errText(err error) string {
 }
 
 // Abandoned ends the leg of an attempt whose controller died and says what is
-// known about it. It answers an error while the exchange cannot be asked.
-func Abandoned(ctx context.Context, sw pbx.Switch, a campaign.Attempt) (campaign.Outcome, error) {
-	return AbandonedLeg(ctx, sw, pbx.LegID(a.ID.String()), a)
-}
-
-// AbandonedLeg is Abandoned for a call that came in: the exchange named its leg.
-func AbandonedLeg(ctx context.Context, sw pbx.Switch, id pbx.LegID, a campaign.Attempt) (campaign.Outcome, error) {
+// known about it. The exchange names the leg of a call that came in; that of
+// any other is the attempt's ID. Before it is hung up, bye has an answered leg
+// to itself; nil does without. Abandoned answers an error while the exchange
+// cannot be asked.
+func Abandoned(ctx context.Context, sw pbx.Switch, id pbx.LegID, a campaign.Attempt, bye func(context.Context, pbx.Leg)) (campaign.Outcome, error) {
 	o := campaign.Outcome{StartedAt: a.PlacedAt, EndedAt: time.Now()}
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	once, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
-	leg, err := sw.Attach(ctx, id)
+	leg, err := sw.Attach(once, id)
 	switch {
 	case errors.Is(err, pbx.ErrGone):
 		// It may have rung while nobody looked: the try is used.
-		o.Disposition, o.Reason = campaign.Uncertain, "controller_died"
+		o.Disposition, o.Reason = campaign.Uncertain, ReasonDied
 		return o, nil
 	case err != nil:
 		return o, err
 	}
-	if err := leg.Hangup(ctx, pbx.CauseTemporary); err != nil && !errors.Is(err, pbx.ErrGone) {
+	if bye != nil {
+		if e, err := leg.Next(once); err == nil {
+			if there, ok := e.(pbx.LinkRestored); ok && there.Up {
+				bye(ctx, leg)
+			}
+		}
+	}
+	last, stop := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer stop()
+	if err := leg.Hangup(last, pbx.CauseTemporary); err != nil && !errors.Is(err, pbx.ErrGone) {
 		return o, err
 	}
-	o.Disposition, o.Reason = campaign.Failed, "controller_died"
+	o.EndedAt = time.Now()
+	o.Disposition, o.Reason = campaign.Failed, ReasonDied
 	for {
-		ev, err := leg.Next(ctx)
+		ev, err := leg.Next(last)
 		if err != nil {
 			return o, nil // it is hung up; the rest is not known
 		}

@@ -1,9 +1,11 @@
 package call
 
 import (
+	"slices"
 	"strings"
 	"time"
 
+	"ringmaster/internal/campaign"
 	"ringmaster/internal/dialogue"
 )
 
@@ -16,6 +18,9 @@ const machineSure = 3 * time.Second
 // its words are those of a mailbox.
 func (r *rules) machine(s State, verdict string) (State, []Effect) {
 	if s.Inbound { // a mailbox calls nobody
+		return s, nil
+	}
+	if s.Resumed > 0 && s.heardThem() { // a detector that begins in mid-call takes any long answer for a greeting
 		return s, nil
 	}
 	switch verdict {
@@ -45,6 +50,11 @@ func (r *rules) suspectMachine(s State) (State, []Effect) {
 		}
 	}
 	return s, nil
+}
+
+// heardThem: the customer has had a turn.
+func (s *State) heardThem() bool {
+	return slices.ContainsFunc(s.Outcome.Turns, func(t campaign.Turn) bool { return t.Side == campaign.Them })
 }
 
 func (r *rules) isMachine(s State, why string) (State, []Effect) {

@@ -80,13 +80,16 @@ func (m masks) input(in Input, s State) Input {
 		r := *in.Result
 		r.Text = m.log.See(redact.Result{Side: string(campaign.Them), Text: r.Text, Final: r.Final, Slot: slot}).Text
 		r.Words = nil
+		in.Masked = slot != "" && r.Text != in.Result.Text
 		in.Result = &r
 	}
 	if in.Answer != nil {
 		a := *in.Answer
 		a.Slots = append(a.Slots[:0:0], a.Slots...)
 		for i := range a.Slots {
-			a.Slots[i].Text, a.Slots[i].Value = maskIn(m.log, a.Slots[i].Text, slot), maskIn(m.log, a.Slots[i].Value, slot)
+			was := a.Slots[i]
+			a.Slots[i].Text, a.Slots[i].Value = maskIn(m.log, was.Text, slot), maskIn(m.log, was.Value, slot)
+			in.Masked = in.Masked || was != a.Slots[i]
 		}
 		a.Reason = maskAlone(m.log, a.Reason)
 		in.Answer = &a
@@ -94,11 +97,7 @@ func (m masks) input(in Input, s State) Input {
 	if in.Draft != nil {
 		d := *in.Draft
 		d.Say = maskAlone(m.log, d.Say)
-		in.Draft = &d
-	}
-	if in.Draft != nil {
-		d := *in.Draft
-		d.Say = maskAlone(m.log, d.Say)
+		in.Masked = d.Say != in.Draft.Say
 		in.Draft = &d
 	}
 	if in.Line != nil {
@@ -110,6 +109,7 @@ func (m masks) input(in Input, s State) Input {
 	}
 	if in.Kind == InKey { // keys may be digits of a card
 		in.Text = "*"
+		in.Masked = s.Phase == Talking && s.Listen.Keys.Max > 0
 	}
 	return in
 }

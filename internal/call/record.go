@@ -228,6 +228,9 @@ func newQuiet(takes []*take) *quiet {
 // add silences a stretch of a recording, on its leg's clock.
 func (q *quiet) add(i int, from, to time.Duration, leg campaign.Side) {
 	t := q.takes[i]
+	if to < 0 { // before it began
+		return
+	}
 	a, b := t.fileTime(max(0, from)).Milliseconds(), (t.fileTime(to) + time.Millisecond).Milliseconds()
 	if b > a {
 		q.out[i] = append(q.out[i], campaign.Silence{FromMS: a, ToMS: b, Leg: leg})

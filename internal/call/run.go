@@ -113,10 +113,17 @@ type call struct {
 // goroutine that it started, and hangs up first when ctx ends.
 func Run(ctx context.Context, p Plan, d Deps) campaign.Outcome {
 	c := newCall(p, d)
+	in := starting(p)
+	in.Began = c.rules.start
+	return c.run(ctx, in)
+}
+
+// run takes inputs from the first one on until the call is over.
+func (c *call) run(ctx context.Context, first Input) campaign.Outcome {
 	defer c.cancel()
 	stop := context.AfterFunc(ctx, func() { c.post(shutdown(ctx)) })
 	defer stop()
-	c.post(starting(p))
+	c.post(first)
 	for c.state.Phase != Over {
 		in, err := c.next()
 		if err != nil {

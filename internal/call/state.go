@@ -97,6 +97,13 @@ type State struct {
 	WordsID int64
 	Wording bool
 
+	// Resumed counts the lives that took the call over. Bridge: the next thing
+	// said begins with words about the gap. Spoken are the last lines that were
+	// no filler.
+	Resumed int
+	Bridge  bool
+	Spoken  []dialogue.Line
+
 	Listen   dialogue.Listen
 	Wanted   []wanted // turns and slots in which a number was expected: for masking
 	Dialogue dialogue.State

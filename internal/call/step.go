@@ -84,7 +84,7 @@ func (r *rules) step(s State, in Input) (State, []Effect) {
 	}
 	switch in.Kind {
 	case InStart, InOriginateFailed, InAnswerFailed, InRinging, InAnswered, InHungup, InLinkLost, InLinkRestored, InLegLost,
-		InMediaOpen, InMediaLost, InMediaEnded, InShutdown, InOperator, InClosed, InRecording:
+		InMediaOpen, InMediaLost, InMediaEnded, InShutdown, InOperator, InClosed, InRecording, InResumed:
 		return r.leg(s, in)
 	case InTimer:
 		return r.timers(s)
@@ -192,6 +192,8 @@ func (r *rules) leg(s State, in Input) (State, []Effect) {
 			return r.leave(s)
 		}
 		return r.hangup(s, pbx.CauseNormal, campaign.Withdrawn, in.Text)
+	case InResumed:
+		return r.resumed(s, in)
 	case InRecording:
 		s.Outcome.Degraded = appendOnce(s.Outcome.Degraded, "recording")
 	case InClosed:

@@ -121,10 +121,11 @@ func (r *rules) carryOut(s State, mv dialogue.Move) (State, []Effect) {
 		}
 		return r.afterSaid(s)
 	}
+	lines := r.bridge(&s, mv.Lines)
 	s.SayID++
 	s.StoppedID = 0
-	s.Saying, s.Lines, s.Line = true, mv.Lines, 0
-	return s, []Effect{Say{ID: s.SayID, Lines: mv.Lines, Fill: r.script.Filler(s.Dialogue)}}
+	s.Saying, s.Lines, s.Line, s.Spoken = true, lines, 0, mv.Lines
+	return s, []Effect{Say{ID: s.SayID, Lines: lines, Fill: r.script.Filler(s.Dialogue)}}
 }
 
 // afterSaid does what a move wants once its lines have been heard.
@@ -212,6 +213,8 @@ func (r *rules) lineEnded(s State, l LineReport) (State, []Effect) {
 	}
 	s.LastHeard = &l
 	switch {
+	case l.Fault != "" && line.ID == bridgeID && !l.Last: // what follows it matters
+		return s, nil
 	case l.Fault != "":
 		return r.mute(s, l)
 	case !l.Complete:

@@ -50,7 +50,7 @@ func (s *Scheduler) attempt(ctx context.Context, a campaign.Attempt) {
 	}
 	failpoint("sealed")
 	a.Placed, a.PlacedAt = placement, time.Now()
-	inputs := newInputWriter(s.store, a.Fence, log)
+	inputs := newInputWriter(s.store, a.Fence, log, 0)
 	outcome := call.Run(ctx, inputs)
 	inputs.close()
 	failpoint("ended")
@@ -271,10 +271,22 @@ func (s *Scheduler) rescue(ctx, callCtx context.Context) int {
 	return len(orphans)
 }
 
+// adopt stays with an orphaned call until its outcome is written; it counts
+// among the live ones.
 func (s *Scheduler) adopt(ctx context.Context, a campaign.Attempt) {
 	failpoint("adopting")
-	for wait := 200 * time.Millisecond; ; wait = min(2*wait, 5*time.Second) {
-		o, err := s.caller.Adopt(ctx, a)
+	ctx, leave := s.enlist(ctx, a)
+	defer leave()
+	log := s.log.With("attempt", a.ID)
+	for wait := 100 * time.Millisecond; ; wait = min(2*wait, 5*time.Second) {
+		var inputs *inputWriter
+		o, err := s.caller.Adopt(ctx, a, func(seq int64) InputLog {
+			inputs = newInputWriter(s.store, a.Fence, log, seq)
+			return inputs
+		})
+		if inputs != nil {
+			inputs.close()
+		}
 		if err == nil {
 			failpoint("adopted")
 			s.finish(ctx, a, o)
@@ -284,6 +296,24 @@ func (s *Scheduler) adopt(ctx context.Context, a campaign.Attempt) {
 		if !sleep(ctx, wait) {
 			return
 		}
+	}
+}
+
+// enlist gives an adopted call a place among the live ones.
+func (s *Scheduler) enlist(ctx context.Context, a campaign.Attempt) (context.Context, func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	key := a.Contact.ID.String()
+	if a.Inbound {
+		key = "in:" + a.ID.String()
+	}
+	s.mu.Lock()
+	s.live[key] = liveCall{a.Tenant, cancel}
+	s.mu.Unlock()
+	return ctx, func() {
+		cancel()
+		s.mu.Lock()
+		delete(s.live, key)
+		s.mu.Unlock()
 	}
 }
 

@@ -195,7 +195,7 @@ func (c *caller) Prepare(_ context.Context, a campaign.Attempt) (scheduler.Call,
 	return &fakeCall{c: c, a: a}, nil
 }
 
-func (c *caller) Adopt(_ context.Context, a campaign.Attempt) (campaign.Outcome, error) {
+func (c *caller) Adopt(_ context.Context, a campaign.Attempt, _ func(int64) scheduler.InputLog) (campaign.Outcome, error) {
 	c.mu.Lock()
 	c.adopted = append(c.adopted, a.ID)
 	c.mu.Unlock()

@@ -29,8 +29,8 @@ type inputWriter struct {
 
 const maxQueuedInputs = 4096
 
-func newInputWriter(store Store, f campaign.Fence, log *slog.Logger) *inputWriter {
-	w := &inputWriter{store: store, fence: f, log: log, wake: make(chan struct{}, 1), done: make(chan struct{})}
+func newInputWriter(store Store, f campaign.Fence, log *slog.Logger, seq int64) *inputWriter {
+	w := &inputWriter{store: store, fence: f, log: log, seq: seq, wake: make(chan struct{}, 1), done: make(chan struct{})}
 	go w.run()
 	return w
 }

@@ -27,9 +27,10 @@ type Caller interface {
 	// Prepare readies everything that can be ready before the point of no
 	// return: exchange, trunk, caller ID, script version, warm prompts.
 	Prepare(ctx context.Context, a campaign.Attempt) (Call, error)
-	// Adopt ends or takes over the leg of a placed attempt whose controller
-	// died, and says what became of it.
-	Adopt(ctx context.Context, a campaign.Attempt) (campaign.Outcome, error)
+	// Adopt takes over or ends the leg of a placed attempt whose controller
+	// died, and says what became of it. A call that goes on opens its log, once,
+	// at the number of its next input. An error says that nothing was done yet.
+	Adopt(ctx context.Context, a campaign.Attempt, open func(seq int64) InputLog) (campaign.Outcome, error)
 }
 
 // Call is a prepared call. Exactly one of Run and Discard is called.

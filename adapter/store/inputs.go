@@ -1,0 +1,26 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"github.com/google/uuid"
+
+	"ringmaster/internal/scheduler"
+)
+
+// Inputs is the log of a call as far as it was written; whole is false when an
+// input in the middle of it is missing, and what is returned then ends there.
+func (s *Store) Inputs(ctx context.Context, tenant string, attempt uuid.UUID) (inputs []scheduler.InputRecord, whole bool, err error) {
+	var events []eventRow
+	if err := s.read(ctx).Where("tenant_id = ? AND attempt_id = ?", tenant, binID(attempt)).Order("seq").Find(&events).Error; err != nil {
+		return nil, false, clean(err)
+	}
+	for i, e := range events {
+		if e.Seq != int64(i) {
+			return inputs, false, nil
+		}
+		inputs = append(inputs, scheduler.InputRecord{Seq: e.Seq, At: time.Duration(e.AtNS), Kind: e.Kind, Data: e.Input})
+	}
+	return inputs, true, nil
+}
