@@ -141,7 +141,7 @@ func (r *rules) heard(s State, in Input) (State, []Effect) {
 	// what follows is decided on the final text.
 	var fx []Effect
 	s.Stop, _ = dialogue.FindStop(s.Turn.Said()+res.Text, r.customer.Language)
-	if s.Saying && (s.Stop != dialogue.StopNone || s.covering()) {
+	if s.Saying && (s.Stop != dialogue.StopNone || s.covering() && letters(res.Text) != "") {
 		s, fx = s.stopSaying()
 		text := s.Turn
 		s.listen()

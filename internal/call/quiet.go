@@ -24,7 +24,7 @@ const (
 	voiceGiveUp = 10 * time.Second        // the voice counts as gone
 	fillReady   = 500 * time.Millisecond  // a filler that is not ready is no help
 
-	wordless     = 1500 * time.Millisecond // speech ended and no word of it came: a filler, once a turn
+	wordless     = 1500 * time.Millisecond // speech ended and no word of it came: a filler; the next time in a turn the script's silence policy
 	wordlessLong = 500 * time.Millisecond  // shorter sounds are coughs
 )
 
@@ -128,7 +128,7 @@ func (r *rules) spoke(s State, e Sound) State {
 		s.clear(dlWordless)
 	case SpeechEnd:
 		long := time.Duration(e.AtMS-s.SpokeMS)*time.Millisecond >= wordlessLong
-		if long && s.quiet() && s.FilledAsk != s.AskID+1 {
+		if long && s.quiet() {
 			s.set(dlWordless, wordless)
 		}
 	}
@@ -146,10 +146,14 @@ func (s *State) covering() bool {
 }
 
 // wordless covers the wait for a recognizer that has heard sound and says
-// nothing.
+// nothing. When they speak once more and again nothing comes of it, waiting
+// out their silence would leave them in ours: to us they are silent.
 func (r *rules) wordless(s State) (State, []Effect) {
 	if !s.quiet() || s.Turn.Talking {
 		return s, nil
+	}
+	if s.FilledAsk == s.AskID+1 {
+		return r.converse(s, dialogue.Input{Kind: dialogue.Silence})
 	}
 	s.FilledAsk = s.AskID + 1
 	return r.sayFiller(s)

@@ -247,13 +247,16 @@ func (s *speaker) open(ctx context.Context, j *job, line dialogue.Line) (speech.
 	if j.whole {
 		return nil, nil
 	}
-	f, err := s.begin(ctx, speech.Utterance{Text: line.Text, Language: line.Language, Voice: line.Voice, Hints: line.Hints, Format: s.media.Format()}, j.fill)
-	if err != nil {
-		return nil, err
+	flow, drop := watch(ctx, line.Text, s.media.Format())
+	f, err := s.begin(flow.ctx, speech.Utterance{Text: line.Text, Language: line.Language, Voice: line.Voice, Hints: line.Hints, Format: s.media.Format()}, j.fill)
+	if err != nil || f.syn == nil {
+		drop()
+		return nil, errors.Join(err, f.err)
 	}
-	syn := f.syn
+	flow.Synthesis = f.syn
+	syn := flow
 	j.audio = append(j.audio[:0], f.chunk...)
-	if err := j.took(syn, f.err); err != nil {
+	if err := j.took(syn, flow.note(len(f.chunk), f.err)); err != nil {
 		return syn, err
 	}
 	for start := time.Now(); !j.whole; {
