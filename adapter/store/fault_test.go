@@ -13,6 +13,7 @@ import (
 
 	"ringmaster/internal/api"
 	"ringmaster/internal/campaign"
+	"ringmaster/internal/lab/dbproxy"
 	"ringmaster/internal/phone"
 	"ringmaster/internal/scheduler/storetest"
 )
@@ -32,14 +33,14 @@ func TestContractWithLostCommits(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) storetest.Stores {
 		wipe(t, direct)
 		p, through := proxied(t, c)
-		p.decide(func(n int64) fate {
+		p.Decide(func(n int64) dbproxy.Fate {
 			switch n % 10 {
 			case 3:
-				return cutAfter
+				return dbproxy.CutAfter
 			case 8:
-				return cutBefore
+				return dbproxy.CutBefore
 			}
-			return pass
+			return dbproxy.Pass
 		})
 		s := openAt(t, through)
 		t.Cleanup(func() {
@@ -205,8 +206,8 @@ func TestStall(t *testing.T) {
 	a := claimOne(t, s0)
 	p, through := proxied(t, c)
 	s := openAt(t, through)
-	p.stall()
-	release := time.AfterFunc(10*time.Second, p.resume)
+	p.Stall()
+	release := time.AfterFunc(10*time.Second, p.Resume)
 	defer release.Stop()
 	began := time.Now()
 	var wg sync.WaitGroup
@@ -245,7 +246,7 @@ func TestStall(t *testing.T) {
 	if v, err := s0.Attempt(context.Background(), "acme", a.ID); err != nil || v.State != campaign.AttemptClaimed {
 		t.Errorf("attempt %s, %v: something was written", v.State, err)
 	}
-	p.resume()
+	p.Resume()
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	if err := s.Place(ctx, a.Fence, campaign.Placement{PBX: "p"}, actOf(a), allowed, time.Now()); err != nil {
@@ -260,7 +261,7 @@ func TestStallAtCommit(t *testing.T) {
 	a := claimOne(t, s0)
 	p, through := proxied(t, c)
 	s := openAt(t, through)
-	p.decide(func(int64) fate { p.stall(); return pass }) // COMMIT gets through, its answer does not
+	p.Decide(func(int64) dbproxy.Fate { p.Stall(); return dbproxy.Pass }) // COMMIT gets through, its answer does not
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
 	began := time.Now()
@@ -268,7 +269,7 @@ func TestStallAtCommit(t *testing.T) {
 	if !errors.Is(err, ErrUnknownCommit) || time.Since(began) > 2*time.Second {
 		t.Errorf("after %s: %v", time.Since(began), err)
 	}
-	p.decide(func(int64) fate { return pass })
+	p.Decide(func(int64) dbproxy.Fate { return dbproxy.Pass })
 	// What the scheduler does then: take it back, whichever it was.
 	if err := s0.Unplace(t.Context(), a.Fence, time.Now(), "place failed"); err != nil {
 		t.Errorf("unplace: %v", err)
