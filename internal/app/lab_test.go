@@ -37,7 +37,7 @@ type house struct {
 	t      *testing.T
 	cfg    config.Config
 	asr    *asr.Server
-	voice  *speechtest.Tones
+	voice  *speechtest.Tones // nil: that of the configuration
 	app    *App
 	api    string
 	key    string
@@ -141,7 +141,11 @@ func (h *house) start() {
 	if h.ears != nil {
 		ears = h.ears(h.cfg.Speech.Recognizers[0].URL)
 	}
-	a, err := New(h.t.Context(), Options{Config: h.cfg, Recognizer: ears, Log: log, Synthesizer: h.voice, Watch: h.sights.saw})
+	var voice speech.Synthesizer
+	if h.voice != nil {
+		voice = h.voice
+	}
+	a, err := New(h.t.Context(), Options{Config: h.cfg, Recognizer: ears, Log: log, Synthesizer: voice, Watch: h.sights.saw})
 	if err != nil {
 		h.t.Fatal(err)
 	}
