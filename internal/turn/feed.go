@@ -7,9 +7,10 @@ func (d *detector) feed(mic, ref []int16) (n int, done bool) {
 		copy(d.mic[:], d.mic[hop:])
 	}
 	n = copy(d.mic[fftSize-hop+d.fill:], mic)
-	for _, r := range ref[:n] {
-		d.ref[d.refAt] = r
-		d.refAt = (d.refAt + 1) & (refLen - 1)
+	ref = ref[:n]
+	copy(d.ref[:], ref[copy(d.ref[d.refAt:], ref):])
+	d.refAt = (d.refAt + n) & (refLen - 1)
+	for _, r := range ref {
 		d.hopEnergy += int64(r) * int64(r)
 	}
 	d.fill += n
