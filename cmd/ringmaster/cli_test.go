@@ -141,17 +141,20 @@ func TestDoctorSaysWhatToDo(t *testing.T) {
 		{"recordings folder", h.dir + "/recordings", "/proc/recordings", "recordings", "may write"},
 		{"voice", "  cache:", "  synthesizers: [{name: espeak, kind: espeak, command: /nonexistent/espeak}]\n  cache:", "voice espeak", "espeak-ng"},
 	} {
-		file := filepath.Join(h.dir, "broken.yaml")
-		h.must(os.WriteFile(file, []byte(strings.Replace(string(text), c.old, c.new, 1)), 0o600))
-		out, complaints, code := run(t, h.bin, "doctor", "--config", file)
-		if code == 0 || !strings.Contains(out, "FAIL  "+c.part) || !strings.Contains(out, c.fix) || strings.Count(out, "FAIL") != 1 {
-			t.Errorf("%s: exit %d, want only %q to fail, with %q\n%s%s", c.what, code, c.part, c.fix, out, complaints)
-		}
-		for _, secret := range []string{"twin-password", strings.Repeat("5a", 32)} {
-			if strings.Contains(out+complaints, secret) {
-				t.Errorf("%s: a secret is printed:\n%s", c.what, out)
+		t.Run(c.what, func(t *testing.T) {
+			t.Parallel() // a doctor mostly waits
+			file := filepath.Join(t.TempDir(), "broken.yaml")
+			must(t, os.WriteFile(file, []byte(strings.Replace(string(text), c.old, c.new, 1)), 0o600))
+			out, complaints, code := run(t, h.bin, "doctor", "--config", file)
+			if code == 0 || !strings.Contains(out, "FAIL  "+c.part) || !strings.Contains(out, c.fix) || strings.Count(out, "FAIL") != 1 {
+				t.Errorf("%s: exit %d, want only %q to fail, with %q\n%s%s", c.what, code, c.part, c.fix, out, complaints)
 			}
-		}
+			for _, secret := range []string{"twin-password", strings.Repeat("5a", 32)} {
+				if strings.Contains(out+complaints, secret) {
+					t.Errorf("%s: a secret is printed:\n%s", c.what, out)
+				}
+			}
+		})
 	}
 }
 

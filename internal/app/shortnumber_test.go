@@ -123,7 +123,6 @@ func (s *seek) everyPage(h *house, task string, a attempt) {
 // On a real Asterisk a registration goes before the configuration: for messages
 // alone nothing rings, for voice the real phone displays the number.
 func testShortNumber(t *testing.T, h *house, r *real) {
-	h.t = t
 	before := len(callsOf(r.phone, "busy"))
 	h.contact("busy", "busy")
 	body := func(rest string) string { return `{"number":"10690001","trunk":"lab",` + rest + `}` }
