@@ -72,6 +72,14 @@ func TestRealContract(t *testing.T) {
 				cli(t, a, "queue add member "+member+" to support penalty 0 as "+user+" state_interface Custom:free")
 				return "support", p.Phone(user, pbx.Endpoint{Agent: user})
 			},
+			Customer: func(t *testing.T, number string, s callee.Script) pbxtest.Phone {
+				num, err := phone.Lab(number)
+				if err != nil {
+					t.Fatal(err)
+				}
+				p.Set(number, s)
+				return p.Phone(number, pbx.Endpoint{Trunk: "lab", Number: num})
+			},
 			CutLink: func(*testing.T) func() { return proxy.Cut() },
 			Restart: func(t *testing.T) {
 				if err := a.Restart(context.Background()); err != nil {

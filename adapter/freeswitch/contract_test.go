@@ -131,6 +131,14 @@ func TestRealContract(t *testing.T) {
 				}
 				return p.Phone(user, pbx.Endpoint{Trunk: "lab", Number: num})
 			},
+			Customer: func(t *testing.T, number string, s callee.Script) pbxtest.Phone {
+				num, err := phone.Lab(number)
+				if err != nil {
+					t.Fatal(err)
+				}
+				p.Set(number, s)
+				return p.Phone(number, pbx.Endpoint{Trunk: "lab", Number: num})
+			},
 			CutLink: func(*testing.T) func() { return proxy.Cut() },
 		}
 		next := 0

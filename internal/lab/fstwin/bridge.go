@@ -118,6 +118,8 @@ func (ch *channel) join(b *channel) {
 	ch.emit("CHANNEL_BRIDGE", "Bridge-A-Unique-ID", ch.uuid, "Bridge-B-Unique-ID", b.uuid)
 	b.emit("CALL_UPDATE", "Direction", "SEND", "Bridged-To", ch.uuid)
 	ch.emit("CALL_UPDATE", "Direction", "SEND", "Bridged-To", b.uuid)
+	ch.display(b)
+	b.display(ch)
 }
 
 // unbridge parts a channel from its partner; a partner that was dialled by it

@@ -11,6 +11,7 @@ import (
 
 	"ringmaster/adapter/freeswitch"
 	"ringmaster/internal/lab/fstwin"
+	wired "ringmaster/internal/lab/subscriber"
 	"ringmaster/internal/lab/twin/callee"
 	"ringmaster/internal/pbx"
 	"ringmaster/internal/pbx/pbxtest"
@@ -27,6 +28,15 @@ type subscriber struct {
 
 func (p subscriber) Endpoint() pbx.Endpoint { return p.endpoint }
 
+// Told is what its display would show: a scripted telephone has no wire.
+func (p subscriber) Told() []string {
+	var out []string
+	for _, c := range p.Calls() {
+		out = append(out, fmt.Sprint(c.ShownName, " ", c.ShownNumber, " ", c.Headers))
+	}
+	return out
+}
+
 func (p subscriber) Calls() []callee.Call {
 	var out []callee.Call
 	for _, c := range p.ex.Calls(p.key) {
@@ -38,7 +48,7 @@ func (p subscriber) Calls() []callee.Call {
 // agents that a test may use: the adapter wants them configured.
 const agents = 4
 
-func open(t *testing.T, cfg fstwin.Config) (*fstwin.Exchange, *freeswitch.Switch) {
+func open(t *testing.T, cfg fstwin.Config, more ...func(*freeswitch.Config)) (*fstwin.Exchange, *freeswitch.Switch) {
 	t.Helper()
 	cfg.Password = "secret"
 	cfg.Gateways = []string{"lab"}
@@ -58,6 +68,9 @@ func open(t *testing.T, cfg fstwin.Config) (*fstwin.Exchange, *freeswitch.Switch
 	for i := range agents {
 		c.Agents[fmt.Sprintf("agent%d", i)] = freeswitch.Agent{Endpoint: fmt.Sprintf("user/agent%d", i)}
 		c.Queues[fmt.Sprintf("queue%d", i)] = freeswitch.Queue{Callcenter: fmt.Sprintf("queue%d@default", i)}
+	}
+	for _, change := range more {
+		change(&c)
 	}
 	sw, err := freeswitch.New(c)
 	if err != nil {
@@ -89,9 +102,42 @@ func open(t *testing.T, cfg fstwin.Config) (*fstwin.Exchange, *freeswitch.Switch
 }
 
 func lab(t *testing.T) pbxtest.Lab {
-	ex, sw := open(t, fstwin.Config{})
-	var numbers, named, queues atomic.Int64
+	// Real telephones beside the scripted ones, for what only a wire shows.
+	wire, err := wired.Listen("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = wire.Close() })
+	var users []string
+	ex, sw := open(t, fstwin.Config{}, func(c *freeswitch.Config) {
+		for i := range agents {
+			users = append(users, wire.Reserve("wire"))
+			c.Agents[fmt.Sprintf("wire%d", i)] = freeswitch.Agent{Endpoint: fmt.Sprintf("sofia/internal/%s@%s", users[i], wire.Addr())}
+		}
+	})
+	var numbers, named, queues, wires atomic.Int64
 	return pbxtest.Lab{
+		Customer: func(t *testing.T, number string, s callee.Script) pbxtest.Phone {
+			n, err := phone.Lab(number)
+			if err != nil {
+				t.Fatal(err)
+			}
+			ex.Callee(number, s)
+			return subscriber{ex, pbx.Endpoint{Trunk: "lab", Number: n}, number}
+		},
+		WireAgent: func(t *testing.T, s callee.Script) pbxtest.Phone {
+			i := wires.Add(1) - 1
+			if i >= agents {
+				t.Fatal("more agents than are configured")
+			}
+			wire.Set(users[i], s)
+			return wire.Phone(users[i], pbx.Endpoint{Agent: fmt.Sprintf("wire%d", i)})
+		},
+		WireQueue: func(_ *testing.T, s callee.Script) (string, pbxtest.Phone) {
+			user := wire.Add("queue", s)
+			ex.Member("queue0", fmt.Sprintf("sofia/internal/%s@%s", user, wire.Addr()))
+			return "queue0", wire.Phone(user, pbx.Endpoint{})
+		},
 		Switch: sw, Prompt: "file:hello", Endless: "tone:dial", Cause: cause, Calls: 20,
 		Callee: func(t *testing.T, s callee.Script) pbxtest.Phone {
 			n, err := phone.Lab(fmt.Sprintf("c%d", numbers.Add(1)))

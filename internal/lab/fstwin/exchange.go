@@ -79,6 +79,7 @@ type Exchange struct {
 	conns    map[*conn]bool
 	book     *twin.Book
 	cast     twin.Cast
+	members  map[string]string // contacts of queues, see Member
 	globals  map[string]string
 	files    map[string]*sound.Tape // recordings by path
 	faults   faults
@@ -200,6 +201,17 @@ func (ex *Exchange) Agent(name string, s callee.Script) { ex.join(twin.Rule{Agen
 
 // Queue puts a queue on the exchange; s is whoever takes its calls.
 func (ex *Exchange) Queue(name string, s callee.Script) { ex.join(twin.Rule{Queue: name, Script: s}) }
+
+// Member makes a dial string the contact of whoever takes a queue's calls,
+// instead of a scripted telephone: sofia/internal/bob@10.0.0.7:5060.
+func (ex *Exchange) Member(queue, contact string) {
+	ex.mu.Lock()
+	defer ex.mu.Unlock()
+	if ex.members == nil {
+		ex.members = map[string]string{}
+	}
+	ex.members[queue] = contact
+}
 
 func (ex *Exchange) join(r twin.Rule) {
 	ex.mu.Lock()

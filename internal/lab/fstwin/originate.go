@@ -24,6 +24,7 @@ type group struct {
 	done        func(ch *channel, c cause) // once: who answered, or why nobody did
 	name        string                     // caller id
 	number      string
+	shown       [2]string // name and number where the dial string has none
 }
 
 // start begins an originate. done is called once, under the lock.
@@ -43,6 +44,12 @@ func (g *group) start(ex *Exchange, text string, originator *channel, timeout ti
 	}
 	g.ignoreEarly = isTrue(value(d.vars, "ignore_early_media"))
 	g.name, g.number = value(d.vars, "origination_caller_id_name"), value(d.vars, "origination_caller_id_number")
+	if g.name == "" {
+		g.name = g.shown[0]
+	}
+	if g.number == "" {
+		g.number = g.shown[1]
+	}
 	if o := originator; o != nil {
 		g.inherit(o)
 	}
@@ -205,6 +212,9 @@ func (g *group) place(e endpoint) cause {
 		ch.other, ch.originee = g.originator, true
 		ch.set("call_uuid", g.originator.callUUID())
 		ch.set("originator", g.originator.uuid)
+		for _, p := range g.originator.exported("export_vars") {
+			ch.set(p.name, p.value)
+		}
 	}
 	for _, p := range vars {
 		ch.set(p.name, expandGlobals(ex, p.value))

@@ -147,6 +147,8 @@ type sipLeg struct {
 	patience time.Duration
 	cancel   context.CancelFunc
 	session  *sipgo.DialogClientSession // once it is answered
+	brand    string                     // what it says of itself: User-Agent, and
+	allow    string                     // Allow
 }
 
 // invite calls a SIP address: user@host:port. Needs the lock.
@@ -227,7 +229,7 @@ func (leg *sipLeg) call(ctx context.Context, uri sip.Uri, body []byte, headers [
 		ex.mu.Unlock()
 		return
 	}
-	leg.session = s
+	leg.session, leg.brand, leg.allow = s, headerOf(s.InviteResponse, "User-Agent"), headerOf(s.InviteResponse, "Allow")
 	leg.rtp.to(a.remote, a.codec, a.keys)
 	leg.rtp.patience = leg.patience
 	ex.running.Add(1)

@@ -302,6 +302,10 @@ func (c *Call) onDialogRequest(req *sip.Request, src netip.AddrPort, at time.Tim
 	case sip.UPDATE:
 		c.onReinvite(req, src, at)
 	default:
+		c.mu.Lock()
+		c.rec.Updates = append(c.rec.Updates, newInvite(req, src, at))
+		c.note(at, req.Method.String()+" received")
+		c.mu.Unlock()
 		c.phone.transmit(respond(req, 200, "OK", c.localTag, nil), src)
 	}
 }

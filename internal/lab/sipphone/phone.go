@@ -35,7 +35,10 @@ type Config struct {
 	MaxAudio time.Duration
 	// DiscardAudio keeps only times and counts: for load.
 	DiscardAudio bool
-	Log          *slog.Logger
+	// Brand is the User-Agent header of answers; empty sends none. An exchange
+	// may tell some brands more than others.
+	Brand string
+	Log   *slog.Logger
 }
 
 // Phone is one SIP user agent with any number of calls.

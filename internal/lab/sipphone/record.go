@@ -74,8 +74,8 @@ type Record struct {
 	User    string // the user that was called
 	CallID  string
 	Invite  Invite
-	// Updates are later INVITE and UPDATE requests of the peer: holds, and
-	// what the display was changed to.
+	// Updates are later requests of the peer inside the call, but for its end:
+	// INVITE and UPDATE (holds, and what the display was changed to), INFO.
 	Updates []Invite
 
 	InviteAt time.Time // received, or sent

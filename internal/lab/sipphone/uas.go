@@ -83,7 +83,7 @@ func (c *Call) provisional(code int, early bool) error {
 		c.rec.RingAt = now
 	}
 	c.note(now, fmt.Sprintf("%d sent", code))
-	c.last = respond(c.request, code, reasonPhrase(code), c.localTag, body, "Contact", c.phone.contact(c.user), "Allow", allow)
+	c.last = respond(c.request, code, reasonPhrase(code), c.localTag, body, "Contact", c.phone.contact(c.user), "Allow", allow, "User-Agent", c.phone.cfg.Brand)
 	c.phone.transmit(c.last, c.peer)
 	if early {
 		c.talk()
@@ -109,7 +109,7 @@ func (c *Call) answer() error {
 		}
 		body = answer
 	}
-	c.last = respond(c.request, 200, "OK", c.localTag, body, "Contact", c.phone.contact(c.user), "Allow", allow)
+	c.last = respond(c.request, 200, "OK", c.localTag, body, "Contact", c.phone.contact(c.user), "Allow", allow, "User-Agent", c.phone.cfg.Brand)
 	c.rec.AnswerAt, c.rec.Status = time.Now(), 200
 	c.note(c.rec.AnswerAt, "200 sent")
 	c.final = c.phone.repeat(c.last, c.peer, timerT2, func() {

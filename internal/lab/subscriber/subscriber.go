@@ -24,7 +24,9 @@ type Subscribers struct {
 // empty a free port of loopback.
 func Listen(addr string) (*Subscribers, error) {
 	w := &Subscribers{scripts: map[string]callee.Script{}}
-	p, err := sipphone.Listen(sipphone.Config{Listen: addr, Script: w.script})
+	// FreeSWITCH tells the makers that it knows of who is on the other side of a
+	// bridge (mod_sofia, SWITCH_MESSAGE_INDICATE_DISPLAY): this is one of them.
+	p, err := sipphone.Listen(sipphone.Config{Listen: addr, Script: w.script, Brand: "Yealink SIP-T46U lab"})
 	if err != nil {
 		return nil, err
 	}
@@ -141,6 +143,26 @@ func (p Phone) Invites() []sipphone.Invite {
 	for _, c := range p.w.phone.Calls() {
 		if c.User() == p.user {
 			out = append(out, c.Record().Invite)
+		}
+	}
+	return out
+}
+
+// Told is all that the exchange said to it, request by request: INVITEs,
+// re-INVITEs, UPDATEs and INFOs, headers and bodies.
+func (p Phone) Told() []string {
+	var out []string
+	for _, c := range p.w.phone.Calls() {
+		if c.User() != p.user {
+			continue
+		}
+		r := c.Record()
+		for _, inv := range append([]sipphone.Invite{r.Invite}, r.Updates...) {
+			text := inv.User + "\n"
+			for _, h := range inv.Headers {
+				text += h.Name + ": " + h.Value + "\n"
+			}
+			out = append(out, text+"\n"+string(inv.SDP))
 		}
 	}
 	return out

@@ -27,6 +27,15 @@ type subscriber struct {
 
 func (p subscriber) Endpoint() pbx.Endpoint { return p.endpoint }
 
+// Told is what its display would show: a scripted telephone has no wire.
+func (p subscriber) Told() []string {
+	var out []string
+	for _, c := range p.Calls() {
+		out = append(out, fmt.Sprint(c.ShownName, " ", c.ShownNumber, " ", c.Headers))
+	}
+	return out
+}
+
 func (p subscriber) Calls() []callee.Call {
 	var out []callee.Call
 	for _, c := range p.ex.Calls(p.key) {
@@ -94,6 +103,14 @@ func lab(t *testing.T) pbxtest.Lab {
 			}
 			ex.Callee(n.Dial(), s)
 			return subscriber{ex, pbx.Endpoint{Trunk: "lab", Number: n}, n.Dial()}
+		},
+		Customer: func(t *testing.T, number string, s callee.Script) pbxtest.Phone {
+			n, err := phone.Lab(number)
+			if err != nil {
+				t.Fatal(err)
+			}
+			ex.Callee(number, s)
+			return subscriber{ex, pbx.Endpoint{Trunk: "lab", Number: n}, number}
 		},
 		Agent: func(t *testing.T, s callee.Script) pbxtest.Phone {
 			i := named.Add(1) - 1

@@ -23,6 +23,13 @@ type simPhone struct {
 
 func (p simPhone) Endpoint() pbx.Endpoint { return p.endpoint }
 func (p simPhone) Calls() []callee.Call   { return p.calls() }
+func (p simPhone) Told() []string {
+	var out []string
+	for _, c := range p.calls() {
+		out = append(out, fmt.Sprint(c.ShownName, " ", c.ShownNumber, " ", c.Headers))
+	}
+	return out
+}
 
 // The exchange in memory keeps the contract that it helps to test.
 func TestSimContract(t *testing.T) {
@@ -49,6 +56,14 @@ func TestSimContract(t *testing.T) {
 				}
 				s.Callee(num.Dial(), script)
 				return simPhone{pbx.Endpoint{Trunk: "lab", Number: num}, func() []callee.Call { return s.Calls(num.Dial()) }}
+			},
+			Customer: func(t *testing.T, number string, script callee.Script) Phone {
+				num, err := phone.Lab(number)
+				if err != nil {
+					t.Fatal(err)
+				}
+				s.Callee(number, script)
+				return simPhone{pbx.Endpoint{Trunk: "lab", Number: num}, func() []callee.Call { return s.Calls(number) }}
 			},
 			Agent: func(_ *testing.T, script callee.Script) Phone {
 				name := fmt.Sprintf("agent%d", n.Add(1))

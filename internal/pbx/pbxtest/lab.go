@@ -22,6 +22,12 @@ type Lab struct {
 	// Queue puts a queue on the exchange, with whoever takes its calls: the name
 	// to hand over to, and that telephone.
 	Queue func(t *testing.T, s callee.Script) (name string, agent Phone)
+	// Customer puts a subscriber with exactly this number on the exchange.
+	Customer func(t *testing.T, number string, s callee.Script) Phone
+	// WireAgent and WireQueue are Agent and Queue with real SIP telephones, for
+	// an exchange whose others are none; nil where all are.
+	WireAgent func(t *testing.T, s callee.Script) Phone
+	WireQueue func(t *testing.T, s callee.Script) (name string, agent Phone)
 	// Cause is what this exchange reports for a final SIP status.
 	Cause func(sip int) pbx.Cause
 	// Prompt is a Playback.Media that is audible and ends by itself within
@@ -45,4 +51,12 @@ type Phone interface {
 	Endpoint() pbx.Endpoint
 	// Calls are its rings so far, oldest first, the present one included.
 	Calls() []callee.Call
+}
+
+// Told is a Phone that also says all that the exchange told it, request by
+// request: the INVITE with every header, and what followed it inside the call.
+// On an exchange without SIP it is what a display would show.
+type Told interface {
+	Phone
+	Told() []string
 }

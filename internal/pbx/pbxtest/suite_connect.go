@@ -23,6 +23,7 @@ func connectGuarantees() []guarantee {
 		{"T09 the caller hangs up while it is handed over", false, transferRaced},
 		{"T10 a queue", false, queued},
 		{"T11 a supervisor whispers", false, whispered},
+		{"T12 who takes over is not told the customer's number", false, shownNobody},
 	}
 }
 
