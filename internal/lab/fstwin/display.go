@@ -62,7 +62,7 @@ func (leg *sipLeg) send(s *sipgo.DialogClientSession, req *sip.Request) {
 		ctx, cancel := context.WithTimeout(ex.life, 2*time.Second)
 		defer cancel()
 		if _, err := s.Do(ctx, req); err != nil {
-			ex.cfg.Log.Debug("sip of the twin: "+req.Method.String(), "err", err)
+			ex.cfg.Log.Debug("sip of the twin: no answer inside the dialog", "method", req.Method.String(), "err", err)
 		}
 	}()
 }
