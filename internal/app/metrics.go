@@ -8,6 +8,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"ringmaster/internal/call"
 )
 
 // metrics are what Prometheus reads. Labels are codes and configured names,
@@ -18,6 +20,9 @@ type metrics struct {
 	talk     prometheus.Histogram
 	ring     prometheus.Histogram
 	degraded *prometheus.CounterVec
+	silence  prometheus.Histogram
+	spans    *prometheus.HistogramVec
+	rest     prometheus.Histogram
 	app      *App
 }
 
@@ -28,6 +33,12 @@ func newMetrics(a *App) *metrics {
 		ring:     prometheus.NewHistogram(prometheus.HistogramOpts{Name: "ringmaster_ring_seconds", Help: "Time from originate to answer.", Buckets: []float64{1, 2, 5, 10, 15, 20, 30, 45, 60}}),
 		degraded: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "ringmaster_degraded_calls_total", Help: "Calls in which a part failed."}, []string{"part"}),
 	}
+	m.silence = prometheus.NewHistogram(prometheus.HistogramOpts{Name: "ringmaster_turn_silence_seconds", Help: "Silence between the customer's last sound and our first, by the recording.", Buckets: turnBuckets()})
+	m.spans = prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "ringmaster_turn_span_seconds", Help: "Where that silence went, by the clock.", Buckets: turnBuckets()}, []string{"span"})
+	m.rest = prometheus.NewHistogram(prometheus.HistogramOpts{Name: "ringmaster_turn_unexplained_seconds", Help: "How far the spans of a turn and its silence in the recording are apart, either way.",
+		Buckets: []float64{.005, .01, .02, .04, .06, .1, .2, .5, 1}})
+	m.registry.MustRegister(m.silence, m.spans, m.rest)
+	a.caller.deps.Silence = m.heardSilence
 	m.registry.MustRegister(m.calls, m.talk, m.ring, m.degraded, m, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	m.registry.MustRegister(a.examiner.verdicts)
 	watch := a.caller.watch
@@ -41,6 +52,18 @@ func newMetrics(a *App) *metrics {
 		}
 	}
 	return m
+}
+
+func turnBuckets() []float64 {
+	return []float64{.005, .01, .02, .05, .1, .2, .3, .4, .6, .8, 1, 1.5, 2, 3, 5}
+}
+
+func (m *metrics) heardSilence(s call.Silence) {
+	m.silence.Observe(s.Total.Seconds())
+	for _, p := range s.Spans() {
+		m.spans.WithLabelValues(p.Name).Observe(p.For.Seconds())
+	}
+	m.rest.Observe(s.Unexplained().Abs().Seconds())
 }
 
 func (m *metrics) saw(s Sight) {

@@ -50,6 +50,7 @@ type audioPath struct {
 	tracks   Tracks // nil = not recorded, or stopped in mid-call
 	take     *take  // what is kept about the recording; nil = not recorded
 	asr      speech.Recognition
+	silence  *silenceMeter // nil = nobody wants to know
 
 	mu      sync.Mutex
 	policy  Attend
@@ -86,6 +87,14 @@ func (c *call) openPath(m pbx.Media) bool {
 		offset: (time.Since(c.start) - answered).Milliseconds()}
 	clock := func() int64 { return (time.Since(c.start) - answered).Milliseconds() }
 	a.speaker = newSpeaker(m, c.deps.Synthesizer, a.ref, clock, func(k Kind, l LineReport) { c.post(Input{Kind: k, Line: &l}) })
+	if c.deps.Silence != nil {
+		a.silence = newSilenceMeter(m.Format().Rate, func(s Silence) {
+			s.At += time.Duration(a.offset) * time.Millisecond
+			c.log.Debug("silence before our turn", "silence", s)
+			c.deps.Silence(s)
+		})
+		a.speaker.silence = a.silence
+	}
 	if c.audio != nil { // reopened: what was being said goes on there
 		a.speaker.suspended = c.audio.speaker.suspended
 	}
@@ -173,6 +182,7 @@ func (a *audioPath) listen() {
 			out = make([]int16, len(frame.Samples))
 		}
 		sounding := a.ref.pull(out, a.media.Played())
+		a.silence.frame(frame.Pos, frame.Samples, out, sounding)
 		a.write(frame.Samples, out, frame.Pos)
 		a.mu.Lock()
 		policy := a.policy
@@ -257,6 +267,7 @@ func (a *audioPath) pumpRecognition() {
 			a.take.hears(res, time.Since(a.call.start)-a.answered-a.take.offset)
 			a.mu.Unlock()
 		}
+		a.silence.heardWords()
 		res.Words = nil // decisions do not depend on them
 		if res.End > 0 {
 			shift := time.Duration(a.offset) * time.Millisecond

@@ -59,6 +59,9 @@ type Deps struct {
 	Log     *slog.Logger //
 	Input   func(Logged) // every input, for the log; may be nil
 	Observe func(Note)   // what happens, for people to watch; may be nil
+	// Silence is told of every silence before a turn of ours, by the goroutine
+	// that carries the call's sound; may be nil.
+	Silence func(Silence)
 }
 
 // Logged is an input as it is kept.
@@ -315,6 +318,7 @@ func (c *call) do(e Effect) {
 	case Attend:
 		c.withPath(func(a *audioPath) { a.attend(e) })
 	case Understand:
+		c.withPath(func(a *audioPath) { a.silence.taken() })
 		q := c.plan.Script.Question(c.state.Dialogue, e.Text)
 		q.Tenant = c.plan.Attempt.Tenant // models belong to a tenant's script version
 		q.Masked = c.masks.question(e.Text, c.state)

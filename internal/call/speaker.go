@@ -26,6 +26,8 @@ type speaker struct {
 	ref    *reference
 	report func(Kind, LineReport)
 	clock  func() int64 // ms since the answer
+	// silence is set before the first Say; nil = nobody wants to know.
+	silence *silenceMeter
 
 	mu        sync.Mutex
 	job       *job
@@ -60,6 +62,7 @@ func newSpeaker(m pbx.Media, s speech.Synthesizer, ref *reference, clock func() 
 
 // say replaces whatever was to be said. A job that is running is stopped.
 func (s *speaker) say(e Say) {
+	s.silence.decided()
 	s.start(&job{say: e.ID, lines: e.Lines, index: e.From, fill: e.Fill})
 }
 
@@ -207,6 +210,7 @@ func (s *speaker) sayLine(ctx context.Context, j *job) LineReport {
 	if syn != nil {
 		defer func() { _ = syn.Close() }()
 	}
+	s.silence.hasSound()
 	r.StartMS = s.clock()
 	before, from := s.media.Played(), j.from
 	if err == nil {
@@ -316,6 +320,8 @@ func (s *speaker) write(ctx context.Context, samples []int16, frame int) error {
 	if len(samples) < frame {
 		samples = append(append(make([]int16, 0, frame), samples...), make([]int16, frame-len(samples))...)
 	}
+	s.silence.hasSound() // a filler that covers a late voice is no line
+	s.silence.wrote()
 	s.ref.wrote(samples)
 	if err := s.media.WriteFrame(audio.Frame{Samples: samples}); err != nil {
 		return fmt.Errorf("%w: %w", errMedia, err)
