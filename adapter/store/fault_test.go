@@ -192,14 +192,12 @@ func TestLockTimeoutIsRetried(t *testing.T) {
 	execute(t, tx, "SELECT id FROM attempt WHERE id = ? FOR UPDATE", binID(a.ID))
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
-	began := time.Now()
-	err := s.Finish(ctx, a.Fence, campaign.Outcome{Disposition: campaign.Busy, EndedAt: time.Now()}, nil)
-	if !errors.Is(err, context.DeadlineExceeded) || time.Since(began) > 2*time.Second {
-		t.Errorf("after %s: %v", time.Since(began), err)
+	if err := s.Finish(ctx, a.Fence, campaign.Outcome{Disposition: campaign.Busy, EndedAt: time.Now()}, nil); !errors.Is(err, context.DeadlineExceeded) {
+		t.Error(err) // one that did not look at its context would say that it waited for a lock
 	}
 }
 
-// TestStall freezes the network for ten seconds: each method returns soon after its deadline, and the store is well afterwards.
+// TestStall freezes the network: each method returns after its deadline although nothing moves, and the store is well afterwards.
 func TestStall(t *testing.T) {
 	s0, c := openNew(t, onMariaDB)
 	seed(t, s0, 3)
@@ -207,9 +205,7 @@ func TestStall(t *testing.T) {
 	p, through := proxied(t, c)
 	s := openAt(t, through)
 	p.Stall()
-	release := time.AfterFunc(10*time.Second, p.Resume)
-	defer release.Stop()
-	began := time.Now()
+	release := time.AfterFunc(time.Minute, p.Resume) // so that who waits for the network ends too
 	var wg sync.WaitGroup
 	for name, call := range map[string]func(ctx context.Context) error{
 		"ping":  s.Ping,
@@ -237,12 +233,12 @@ func TestStall(t *testing.T) {
 			if !errors.Is(err, context.DeadlineExceeded) {
 				t.Errorf("%s: %v", name, err)
 			}
-			if d := time.Since(began); d > 2500*time.Millisecond {
-				t.Errorf("%s returned after %s", name, d)
-			}
 		})
 	}
 	wg.Wait()
+	if !release.Stop() {
+		t.Error("one waited for the network and not for its deadline")
+	}
 	if v, err := s0.Attempt(context.Background(), "acme", a.ID); err != nil || v.State != campaign.AttemptClaimed {
 		t.Errorf("attempt %s, %v: something was written", v.State, err)
 	}
@@ -254,7 +250,7 @@ func TestStall(t *testing.T) {
 	}
 }
 
-// TestStallAtCommit freezes the network when COMMIT is on its way: the caller gets ErrUnknownCommit soon after its deadline and can look.
+// TestStallAtCommit freezes the network when COMMIT is on its way: the caller gets ErrUnknownCommit after its deadline and can look.
 func TestStallAtCommit(t *testing.T) {
 	s0, c := openNew(t, onMariaDB)
 	seed(t, s0, 1)
@@ -264,10 +260,13 @@ func TestStallAtCommit(t *testing.T) {
 	p.Decide(func(int64) dbproxy.Fate { p.Stall(); return dbproxy.Pass }) // COMMIT gets through, its answer does not
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
-	began := time.Now()
+	release := time.AfterFunc(time.Minute, p.Resume) // so that who waits for the network ends too
 	err := s.Place(ctx, a.Fence, campaign.Placement{PBX: "p"}, actOf(a), allowed, time.Now())
-	if !errors.Is(err, ErrUnknownCommit) || time.Since(began) > 2*time.Second {
-		t.Errorf("after %s: %v", time.Since(began), err)
+	if !errors.Is(err, ErrUnknownCommit) {
+		t.Error(err)
+	}
+	if !release.Stop() {
+		t.Error("it waited for the network and not for its deadline")
 	}
 	p.Decide(func(int64) dbproxy.Fate { return dbproxy.Pass })
 	// What the scheduler does then: take it back, whichever it was.
