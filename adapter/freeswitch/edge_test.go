@@ -23,8 +23,9 @@ type scripted struct {
 	mu    sync.Mutex
 	alive map[string]string // channels and their Answer-State
 	jobs  func(id, job string)
-	mute  map[string]bool // commands that get no answer, by their first word
-	owed  int             // replies to originate that come before the next one
+	mute  map[string]bool   // commands that get no answer, by their first word
+	dumps map[string]string // answers to uuid_dump, where not made of alive
+	owed  int               // replies to originate that come before the next one
 }
 
 func newScripted(t *testing.T, change func(*Config)) *scripted {
@@ -77,6 +78,9 @@ func (s *scripted) answer(c *esltest.Conn, cmd esltest.Command) (kind, text stri
 		return "api/response", fmt.Sprint(s.alive[arg] != "")
 	case "uuid_dump":
 		id, _, _ := strings.Cut(arg, " ")
+		if d := s.dumps[id]; d != "" {
+			return "api/response", d
+		}
 		if s.alive[id] == "" {
 			return "api/response", "-ERR No such channel!\n"
 		}

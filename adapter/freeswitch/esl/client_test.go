@@ -448,3 +448,40 @@ func TestOutboundSocketKeepsStrangersOut(t *testing.T) {
 	cancel()
 	<-done
 }
+
+// Frames without a Content-Length, blank lines between frames, text that is no
+// frame: what they would have said is lost and counted, what follows is not, and
+// each reply is still its own command's.
+func TestWhatIsNoFrameIsPassedOver(t *testing.T) {
+	s, r := esltest.New(t), newRecorder()
+	s.Answer = func(c *esltest.Conn, cmd esltest.Command) (kind, text string) {
+		switch cmd.Line {
+		case "api lengthless":
+			c.Raw("Content-Type: api/response\n\n+OK the body of an answer without a length\n\n\n\r\n\n")
+			return "", ""
+		case "api next":
+			return "api/response", "its own"
+		}
+		return "default", ""
+	}
+	c := start(t, config(s), r)
+	r.until(t, "ready", func() bool { return r.ready == 1 })
+	if got, err := c.API(t.Context(), "lengthless"); err != nil || got != "" {
+		t.Errorf("%q %v", got, err)
+	}
+	if got, err := c.API(t.Context(), "next"); err != nil || got != "its own" {
+		t.Errorf("%q %v", got, err)
+	}
+	event := esltest.Event("CHANNEL_ANSWER", "Unique-ID", "x")
+	for _, raw := range []string{
+		"Content-Type: text/event-plain\n\n" + event, "\n\n\r\n\n", "no colon here\n\n", "Content-Type: log/data\nContent-Length: 3\n\nabc", "\x00\xff: \xd6\xd0\n\n",
+		"Content-Type: text/event-plain\nContent-Length: 9\n\nnameless\n",
+	} {
+		s.SendRaw(raw)
+	}
+	s.Send(esltest.Event("DTMF", "Unique-ID", "last"))
+	r.until(t, "what follows", func() bool { return len(r.events) > 0 && r.events[len(r.events)-1] == "DTMF last" })
+	if len(r.events) != 1 || len(r.lost) != 0 {
+		t.Errorf("%q, %v", r.events, r.lost)
+	}
+}

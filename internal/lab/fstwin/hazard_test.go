@@ -28,19 +28,23 @@ type exchange struct {
 	sw *freeswitch.Switch
 }
 
-func hazard(t *testing.T) *exchange {
+func hazard(t *testing.T, more ...func(*freeswitch.Config)) *exchange {
 	t.Helper()
 	e := &exchange{T: t, ex: start(t, fstwin.Config{})}
 	e.ex.Callee("answers", callee.Script{Ring: 30 * time.Millisecond, Limit: 700 * time.Millisecond})
 	e.ex.Callee("stays", callee.Script{Ring: 30 * time.Millisecond})
 	e.ex.Callee("busy", callee.Script{Ring: 30 * time.Millisecond, Reject: 486})
 	e.ex.Callee("never", callee.Script{Never: true})
-	sw, err := freeswitch.New(freeswitch.Config{
+	cfg := freeswitch.Config{
 		Addr: e.ex.Addr(), Password: "ClueCon", AppPrefix: "rm",
 		Trunks:         map[string]freeswitch.Trunk{"lab": {Endpoint: "sofia/gateway/lab/{number}", Lab: true}},
 		RequestTimeout: patience, Deadline: 300 * time.Millisecond, LookUp: 500 * time.Millisecond,
 		BackoffMin: 10 * time.Millisecond, BackoffMax: 50 * time.Millisecond, Log: slog.New(slog.DiscardHandler),
-	})
+	}
+	for _, change := range more {
+		change(&cfg)
+	}
+	sw, err := freeswitch.New(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -237,6 +241,31 @@ func TestHazardOfTheOriginate(t *testing.T) {
 	})
 	if !errors.Is(err, pbx.ErrRefused) {
 		t.Errorf("paused: %v, want ErrRefused", err)
+	}
+	e.clean(1)
+}
+
+// The connections stand and nothing passes any more: the controller notices by
+// itself, dials nobody, and has its call again when the exchange is back.
+func TestHazardOfAHalfOpenConnection(t *testing.T) {
+	t.Parallel()
+	e := hazard(t, func(c *freeswitch.Config) { c.PingPeriod = time.Second })
+	leg, err := e.sw.Originate(t.Context(), e.request("stays"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	e.until("it is answered", func() bool { return e.ex.Stats().Answered == 1 })
+	inject(t, e.ex, fstwin.Fault{Kind: fstwin.HalfOpen})
+	e.until("the silence is noticed", func() bool { return !e.sw.Health().Up })
+	if _, err := e.sw.Originate(t.Context(), e.request("answers")); !errors.Is(err, pbx.ErrUnavailable) {
+		t.Errorf("%v, want ErrUnavailable", err)
+	}
+	inject(t, e.ex, fstwin.Fault{Kind: fstwin.Restore})
+	e.until("the link is back", func() bool { return e.sw.Health().Up })
+	e.until("it is hung up", func() bool { return leg.Hangup(t.Context(), pbx.CauseNormal) == nil })
+	events, h, err := end(t.Context(), leg)
+	if err != nil || !h.Answered || !slices.Contains(events, "LinkLost") || !slices.Contains(events, "LinkRestored") {
+		t.Errorf("%v %+v %v", events, h, err)
 	}
 	e.clean(1)
 }

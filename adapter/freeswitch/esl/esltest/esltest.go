@@ -120,6 +120,11 @@ func Event(name string, pairs ...string) string {
 
 // Send gives an event to every subscriber.
 func (s *Server) Send(event string) {
+	s.SendRaw("Content-Length: " + strconv.Itoa(len(event)) + "\nContent-Type: text/event-plain\n\n" + event)
+}
+
+// SendRaw writes bytes as they are to every subscriber.
+func (s *Server) SendRaw(raw string) {
 	s.mu.Lock()
 	var to []*Conn
 	for c := range s.conns {
@@ -133,7 +138,7 @@ func (s *Server) Send(event string) {
 	s.mu.Unlock()
 	for _, c := range to {
 		if !mute {
-			c.Raw("Content-Length: " + strconv.Itoa(len(event)) + "\nContent-Type: text/event-plain\n\n" + event)
+			c.Raw(raw)
 		}
 	}
 }
