@@ -27,7 +27,6 @@ type turnSeen struct {
 
 type resumedSeen struct {
 	attemptSeen
-	Degraded   []string   `json:"degraded"`
 	Turns      []turnSeen `json:"turns"`
 	Recordings []struct {
 		SHA256   string `json:"sha256"`
