@@ -150,6 +150,10 @@ func unknownCommit(err error) bool {
 		return false // database/sql found ctx ended before it sent COMMIT
 	case number == myShutdown, number == myCommitFailed, number == myInterrupted, number == myKilled:
 		return true
+	case number == myLockTimeout:
+		// COMMIT waited for a metadata lock (a backup's). The transaction is still
+		// open, and whoever gets its connection next commits it by its BEGIN.
+		return true
 	}
 	return number == 0
 }

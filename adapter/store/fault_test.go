@@ -25,8 +25,8 @@ func onServers(t *testing.T, test func(t *testing.T, kind string)) {
 	}
 }
 
-// TestContractWithLostCommits runs every guarantee while every fifth COMMIT is cut off, before or after the server got it: each must
-// still hold, so no method does its work twice, loses it, or reports what did not happen.
+// TestContractWithLostCommits runs every guarantee while of ten COMMITs two are cut off, before and after the server got them, one ends
+// in a deadlock and one in a lock time-out: each must still hold, so no method does its work twice, loses it, or reports what did not happen.
 func TestContractWithLostCommits(t *testing.T) {
 	direct, c := openNew(t, onMariaDB)
 	var unknown, lost uint64
@@ -37,6 +37,10 @@ func TestContractWithLostCommits(t *testing.T) {
 			switch n % 10 {
 			case 3:
 				return dbproxy.CutAfter
+			case 5:
+				return dbproxy.Deadlock
+			case 7:
+				return dbproxy.LockTimeout
 			case 8:
 				return dbproxy.CutBefore
 			}
