@@ -27,7 +27,7 @@ import (
 
 func benchCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "bench", Short: "measure this machine"}
-	cmd.AddCommand(benchESLCommand(), benchDialogueCommand(), benchMediaCommand(), benchClaimsCommand())
+	cmd.AddCommand(benchESLCommand(), benchDialogueCommand(), benchMediaCommand(), benchClaimsCommand(), benchCallsCommand(), benchExchangeCommand())
 	return cmd
 }
 

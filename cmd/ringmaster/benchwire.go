@@ -1,6 +1,7 @@
 package main
 
 import (
+	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -24,5 +25,39 @@ func benchClaimsCommand() *cobra.Command {
 	cmd.Flags().IntVar(&o.Large, "large", 1_000_000, "ready calls of the large stock")
 	cmd.Flags().IntVar(&o.Rounds, "rounds", 5, "each figure is the median of so many")
 	cmd.Flags().DurationVar(&o.Each, "each", 2*time.Second, "how long each measurement lasts")
+	return cmd
+}
+
+func benchCallsCommand() *cobra.Command {
+	o := appbench.Calls{}
+	cmd := &cobra.Command{
+		Use: "calls", Short: "live dialogues over the exchange twin: what the controller adds, how many it bears, what each costs", Args: cobra.NoArgs,
+		Long: "Starts the exchange twin as a second process on one core, stays on another itself, and raises the number of live dialogues step by step until a\n" +
+			"call fails. Recognizer, understander and voice take no time: what is measured is the controller.",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			self, err := os.Executable()
+			if err != nil {
+				return err
+			}
+			o.Out, o.Command = cmd.OutOrStdout(), []string{self, "bench", "exchange"}
+			_, err = o.Run(cmd.Context())
+			return err
+		},
+	}
+	cmd.Flags().IntSliceVar(&o.Steps, "live", []int{100, 200, 300, 400, 500, 600, 700, 800, 1000}, "live dialogues, step by step")
+	cmd.Flags().DurationVar(&o.Hold, "hold", 20*time.Second, "how long each step is held")
+	cmd.Flags().StringVar(&o.DSN, "dsn", "", "MariaDB or MySQL in place of an SQLite file; the database is migrated and written to")
+	cmd.Flags().StringVar(&o.Profiles, "profiles", "", "folder for profiles of processor and heap, one of each step")
+	cmd.Flags().BoolVar(&o.Unpinned, "unpinned", false, "leave both processes where the system puts them")
+	return cmd
+}
+
+// benchExchangeCommand is the second process of benchCallsCommand.
+func benchExchangeCommand() *cobra.Command {
+	cpu := -1
+	cmd := &cobra.Command{Use: "exchange", Hidden: true, Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
+		return appbench.Twin(cmd.Context(), cpu, cmd.InOrStdin(), cmd.OutOrStdout())
+	}}
+	cmd.Flags().IntVar(&cpu, "cpu", -1, "core to stay on; negative = any")
 	return cmd
 }

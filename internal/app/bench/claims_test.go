@@ -3,7 +3,6 @@ package bench
 import (
 	"bytes"
 	"context"
-	"os"
 	"regexp"
 	"strings"
 	"testing"
@@ -11,8 +10,6 @@ import (
 
 	"ringmaster/internal/lab/env"
 )
-
-func TestMain(m *testing.M) { os.Exit(m.Run()) }
 
 // The measurement itself, over stocks so small that their figures mean
 // nothing: every way claims from both, and nothing is left on the server.

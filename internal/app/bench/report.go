@@ -127,3 +127,13 @@ func cpuOf(pid int) time.Duration {
 	}
 	return time.Duration(user+system) * 10 * time.Millisecond
 }
+
+// quantile of durations that are in order: within it lie so many of a thousand.
+func quantile(sorted []time.Duration, perMille int) time.Duration {
+	if len(sorted) == 0 {
+		return 0
+	}
+	return sorted[min(len(sorted)-1, len(sorted)*perMille/1000)]
+}
+
+func ms(d time.Duration) string { return fmt.Sprintf("%.1f ms", float64(d)/float64(time.Millisecond)) }

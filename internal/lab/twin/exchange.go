@@ -43,6 +43,11 @@ type Config struct {
 	// socket is closed (ari.conf, websocket_write_timeout); 0 means 2 s.
 	WriteTimeout time.Duration
 	Log          *slog.Logger
+	// Reacted is told how long a controller took from a frame that begins with
+	// Marker to its first sound after it: from when the frame is queued for the
+	// media socket until the message has been read from it. It must not block;
+	// nil = nobody wants to know.
+	Reacted func(time.Duration)
 }
 
 // Exchange is a running twin. All methods are safe for concurrent use.

@@ -56,6 +56,7 @@ type media struct {
 	last      int16
 	linear    []int16
 	coded     []byte
+	marked    time.Time // when the last frame with a Marker was queued; zero = its answer has come
 }
 
 // externalMedia is POST /channels/externalMedia.
@@ -224,6 +225,7 @@ func (m *media) take(b []byte) {
 	if len(b) == 0 || m.frames >= queueMax {
 		return
 	}
+	m.reacted(b)
 	n := m.format.FrameBytes()
 	if m.buffering {
 		b = append(m.partial, b...)
@@ -290,6 +292,7 @@ func (m *media) Say(f []int16) {
 		f = m.linear
 	}
 	m.coded, _ = audio.Encode(m.coded[:0], f, m.format.Encoding)
+	m.mark(f)
 	m.enqueue(wire.Binary, m.coded)
 }
 

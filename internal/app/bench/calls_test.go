@@ -1,0 +1,70 @@
+package bench
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"strings"
+	"testing"
+	"time"
+)
+
+// twinProcessVar makes this test program the exchange's process.
+const twinProcessVar = "RINGMASTER_BENCH_TWIN"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(twinProcessVar) == "" {
+		os.Exit(m.Run())
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	cpu := -1
+	if _, err := fmt.Sscan(os.Args[len(os.Args)-1], &cpu); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+	}
+	err := Twin(ctx, cpu, os.Stdin, os.Stdout)
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	os.Exit(0)
+}
+
+// Live dialogues over the exchange twin in a process of its own,
+// answered at the wire; what the controller adds to a turn is printed. 30 of
+// them always, with no assertion about time; 500 with RINGMASTER_PROVE=1,
+// where the slowest of a hundred turns must be answered within 20 ms and no
+// call may fail.
+func TestRow_S8_WhatTheControllerAddsToATurnOfLiveDialogues(t *testing.T) {
+	t.Setenv(twinProcessVar, "1")
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	c := Calls{Steps: []int{30}, Hold: time.Millisecond, Settle: time.Millisecond, Turns: 30, Command: []string{self}, Unpinned: true, Out: &out}
+	prove := os.Getenv("RINGMASTER_PROVE") != ""
+	if prove {
+		c.Steps, c.Hold, c.Settle, c.Turns = []int{500}, 30*time.Second, 10*time.Second, 2000
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	defer cancel()
+	steps, err := c.Run(ctx)
+	t.Log("\n" + out.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(steps) != 1 || len(steps[0].Errors) > 0 || len(steps[0].Added) < c.Turns {
+		t.Fatalf("%d steps: %+v", len(steps), steps)
+	}
+	for _, want := range []string{"machine ", "commit ", "added p50", "p99 of what is added at most 20ms at 500 live dialogues", "128 KiB"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("the table lacks %q", want)
+		}
+	}
+	if p99 := quantile(steps[0].Added, 990); prove && p99 > aimAdded {
+		t.Errorf("the controller adds up to %v to 99 of 100 turns at 500 live dialogues, want %v at most", p99, aimAdded)
+	}
+}
