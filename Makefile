@@ -14,6 +14,7 @@ PBX ?= ari
 TESTFLAGS ?=
 TEST_LIMIT ?= 15m
 FUZZTIME ?= 20s
+FUZZARGS ?=
 BENCHTIME ?= 1s
 GOLANGCI := v2.15.0
 GOVULNCHECK := v1.9.0
@@ -111,20 +112,32 @@ fuzz: ## every fuzz target for FUZZTIME (20s)
 		done; \
 	done
 
+# Each step is run once for a commit: what has passed is not run again, so that an interrupted prove goes on where it was (.local/prove).
+step = @go run ./cmd/prove step
+full = RINGMASTER_PROVE=1 RINGMASTER_TEST_ENV=full go test -count=1 -v
+
 .PHONY: prove
-prove: ## everything that a release has to pass: lint, test, rows, every test at its full count, fuzz
-	@$(MAKE) lint
-	@$(MAKE) test
-	@$(MAKE) rows
-	RINGMASTER_PROVE=1 go test -count=1 -v -run '^TestRow_(M2|M15)_' ./adapter/store ./internal/scheduler ./internal/compliance/ledger
-	RINGMASTER_PROVE=1 go test -count=1 -v -run '^TestRow_M4_' ./internal/call
-	RINGMASTER_PROVE=1 go test -count=1 -v -timeout=30m -run '^TestRow_M4_' ./internal/app
-	RINGMASTER_PROVE=1 RINGMASTER_TEST_ENV=full go test -count=1 -v -timeout=60m -run '^TestRow_(M5|M14)_' ./cmd/ringmaster
-	RINGMASTER_PROVE=1 go test -count=1 -v -run '^TestRow_M13_' ./internal/label
-	RINGMASTER_PROVE=1 go test -count=1 -v -timeout=30m ./scripts
-	RINGMASTER_AUDIT_ROWS=1000000 RINGMASTER_EXPLAIN_DAY=1 go test -count=1 -v -timeout=60m -run '^TestRow_(T23_AnAuditors|M1_TheReasons)' ./internal/api
-	RINGMASTER_PROVE=1 RINGMASTER_TEST_ENV=full go test -count=1 -v -timeout=30m -run 'M7_OurVoice|CanariesOfReal' ./internal/app
-	@$(MAKE) fuzz
+prove: ## everything that a release has to pass, each test at its full count; goes on where it was, writes docs/measured/prove.md
+	$(step) lint make lint
+	$(step) test make test
+	$(step) rows make rows
+	$(step) permits $(full) -run '^TestRow_(M2|M15)_' ./adapter/store ./internal/scheduler ./internal/compliance/ledger
+	$(step) replay $(full) -run '^TestRow_M4_' ./internal/call
+	$(step) replay-wire $(full) -timeout=30m -run '^TestRow_M4_' ./internal/app
+	$(step) exchanges $(full) -timeout=60m -run '^TestRow_(M5|M14)_' ./cmd/ringmaster
+	$(step) labels $(full) -run '^TestRow_M13_' ./internal/label
+	$(step) conversations $(full) -timeout=30m ./scripts
+	$(step) auditor RINGMASTER_AUDIT_ROWS=1000000 RINGMASTER_EXPLAIN_DAY=1 go test -count=1 -v -timeout=60m -run '^TestRow_(T23_AnAuditors|M1_TheReasons)' ./internal/api
+	$(step) voice-stops $(full) -timeout=30m -run 'M7_OurVoice|CanariesOfReal' ./internal/app
+	$(step) bad-input $(full) -run 'BadPhone|BadNumber|T24_No' ./internal/phone ./adapter/asterisk ./adapter/freeswitch ./internal/api ./adapter/webhook
+	$(step) providers $(full) -timeout=30m -run '^Test(ProvidersFail|ProviderFaults)' ./internal/app ./internal/call
+	$(step) databases $(full) -timeout=30m -run 'ADatabaseThatFails|LostCommits' ./cmd/ringmaster ./adapter/store
+	@go run ./cmd/prove report docs/measured/prove.md
+	@$(MAKE) prove-fuzz
+
+.PHONY: prove-fuzz
+prove-fuzz: ## 10,000,000 executions of every fuzz target over as many sittings as it takes (FUZZARGS="-limit 1h"); writes docs/measured/fuzz.md
+	@go run ./cmd/prove fuzz -write docs/measured/fuzz.md $(FUZZARGS) $(PKGS)
 
 .PHONY: clean
 clean: ## remove built programs and logs; CLEAN=all also removes the installed parts (.local)

@@ -76,10 +76,21 @@ func TestZonesAndType(t *testing.T) {
 func FuzzParse(f *testing.F) {
 	f.Add("+8613800001111")
 	f.Add("138\x00")
+	f.Add("138OOOO1111")
+	f.Add("tel:13800001111;phone-context=+86")
+	f.Add("１３８００００１１１１ 转 5")
 	f.Fuzz(func(t *testing.T, raw string) {
 		n, err := Parse(raw, "CN")
 		if err == nil && (n.IsZero() || strings.Trim(n.Dial(), "+0123456789") != "") {
 			t.Fatalf("accepted %q as %q", raw, n.Dial())
+		}
+		if err != nil && len(raw) > 12 && strings.Contains(err.Error(), raw) {
+			t.Fatalf("the error tells the number: %v", err)
+		}
+		if err == nil {
+			if again, err := Parse(n.Dial(), "ZZ"); err != nil || again != n {
+				t.Fatalf("%q became %q, which is read as %q, %v", raw, n.Dial(), again.Dial(), err)
+			}
 		}
 	})
 }
