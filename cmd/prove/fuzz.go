@@ -132,11 +132,11 @@ func (o fuzzOptions) run(ctx context.Context, all []*target, file string, out io
 		if t == nil {
 			break
 		}
-		n := int64(20_000)
+		amount := "10s" // its rate is not known yet
 		if r := t.rate(); r > 0 {
-			n = max(1000, int64(r*o.slice.Seconds()))
+			amount = strconv.FormatInt(min(max(1000, int64(r*o.slice.Seconds())), o.execs-t.Execs), 10) + "x"
 		}
-		err := t.sit(ctx, min(n, o.execs-t.Execs), out)
+		err := t.sit(ctx, amount, out)
 		t.Last = commit(ctx)
 		broken = errors.Join(broken, err)
 		if err := writeJSON(file, all); err != nil {
@@ -169,10 +169,10 @@ func next(all []*target, execs int64) *target {
 
 var progress = regexp.MustCompile(`fuzz: elapsed: \S+, execs: (\d+) .*\(total: (\d+)\)`)
 
-// sit runs a target for n executions, with one worker so that a machine that is used for other things stays usable.
-func (t *target) sit(ctx context.Context, n int64, out io.Writer) error {
+// sit runs a target for an amount of go test's -fuzztime, with one worker so that a machine that is used for other things stays usable.
+func (t *target) sit(ctx context.Context, amount string, out io.Writer) error {
 	var said bytes.Buffer
-	cmd := exec.CommandContext(ctx, "go", "test", "-run", "^$", "-fuzz", "^"+t.Name+"$", "-fuzztime", strconv.FormatInt(n, 10)+"x", "-fuzzminimizetime", "10x", "-parallel", "1", t.Package)
+	cmd := exec.CommandContext(ctx, "go", "test", "-run", "^$", "-fuzz", "^"+t.Name+"$", "-fuzztime", amount, "-fuzzminimizetime", "10x", "-parallel", "1", t.Package)
 	cmd.Stdout, cmd.Stderr = &said, &said
 	begun := time.Now()
 	err := cmd.Run()
