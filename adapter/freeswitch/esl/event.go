@@ -2,6 +2,8 @@ package esl
 
 import (
 	"bytes"
+	"encoding/binary"
+	"math"
 	"strings"
 )
 
@@ -17,6 +19,10 @@ type Event struct {
 	// Body is what follows the headers (BACKGROUND_JOB, DETECTED_SPEECH).
 	Body []byte
 	head []byte // a line feed, then the header lines
+	// starts is where the lines of head begin, two bytes each: found once, because
+	// every header that is asked for is looked for among a hundred. Nil where head
+	// is too long for two bytes.
+	starts []byte
 }
 
 // Names of events.
@@ -116,18 +122,19 @@ func ParseEvent(body []byte) (*Event, error) {
 	if len(body) > maxEvent {
 		return nil, hostile("an event of %d bytes, more than %d", len(body), maxEvent)
 	}
-	e := &Event{head: make([]byte, len(body)+1)}
-	e.head[0] = '\n'
-	copy(e.head[1:], body)
-	if i := bytes.Index(e.head, []byte("\n\n")); i >= 0 {
-		e.head, e.Body = e.head[:i+1], e.head[i+2:]
-		if n, err := contentLength(e.head[1:]); err != nil {
-			return nil, err
-		} else if n > 0 && n < len(e.Body) {
-			e.Body = e.Body[:n]
+	e := newEvent(body)
+	if e.Body != nil {
+		if v := e.find("Content-Length"); v != nil {
+			n, err := lengthOf(v)
+			if err != nil {
+				return nil, err
+			}
+			if n > 0 && n < len(e.Body) {
+				e.Body = e.Body[:n]
+			}
 		}
 	}
-	name := lookup(e.head, "Event-Name")
+	name := e.find("Event-Name")
 	if len(name) == 0 || len(name) > 64 {
 		return nil, hostile("an event without a name")
 	}
@@ -138,13 +145,76 @@ func ParseEvent(body []byte) (*Event, error) {
 // ParseConnect reads what an outbound socket answers to connect: one header
 // block that is the channel.
 func ParseConnect(m Message) *Event {
-	return &Event{Name: "CHANNEL_DATA", head: bytes.Clone(m.Head)}
+	e := newEvent(m.Head[1:])
+	e.Name = "CHANNEL_DATA"
+	return e
+}
+
+// newEvent copies a block of header lines, and what follows an empty line, and
+// finds the lines. Body is not nil where there was an empty line.
+func newEvent(block []byte) *Event {
+	n := 1 + len(block)
+	room := 2 * (1 + bytes.Count(block, []byte{'\n'}))
+	if n > math.MaxUint16 {
+		room = 0
+	}
+	buf := make([]byte, n+room)
+	copy(buf[1:], block)
+	buf[0] = '\n'
+	e := &Event{head: buf[:n:n]}
+	if room > 0 {
+		e.starts = buf[n:n]
+	}
+	for at := 1; at < n; {
+		if e.head[at] == '\n' {
+			e.head, e.Body = e.head[:at:at], e.head[at+1:]
+			break
+		}
+		if room > 0 {
+			e.starts = binary.LittleEndian.AppendUint16(e.starts, uint16(at)) //nolint:gosec // n fits
+		}
+		i := bytes.IndexByte(e.head[at:], '\n')
+		if i < 0 {
+			break
+		}
+		at += i + 1
+	}
+	return e
+}
+
+// find is a header's value as it stands; nil if it is not there. Of one that
+// stands twice the first counts.
+func (e *Event) find(name string) []byte {
+	if e.starts == nil {
+		return lookup(e.head, name)
+	}
+	for s := e.starts; len(s) > 0; s = s[2:] {
+		at := int(binary.LittleEndian.Uint16(s))
+		colon := at + len(name)
+		if colon >= len(e.head) || e.head[colon] != ':' || string(e.head[at:colon]) != name {
+			continue
+		}
+		end := len(e.head)
+		if len(s) > 2 {
+			end = int(binary.LittleEndian.Uint16(s[2:]))
+		}
+		return trim(e.head[colon+1 : end])
+	}
+	return nil
+}
+
+// trim takes blanks off a value; it stays a value when nothing is left.
+func trim(v []byte) []byte {
+	if v = bytes.Trim(v, " \r\n"); v == nil {
+		v = []byte{}
+	}
+	return v
 }
 
 // Get is the decoded value of a header, "" if there is none. It may hold any
 // bytes: FreeSWITCH passes through what came by SIP.
 func (e *Event) Get(name string) string {
-	v := lookup(e.head, name)
+	v := e.find(name)
 	if len(v) == 0 {
 		return ""
 	}
@@ -152,7 +222,7 @@ func (e *Event) Get(name string) string {
 }
 
 // Has reports whether a header is there.
-func (e *Event) Has(name string) bool { return lookup(e.head, name) != nil }
+func (e *Event) Has(name string) bool { return e.find(name) != nil }
 
 // Each calls f with every header, decoded, in order, until it says false.
 // Lines without a colon are left out.

@@ -146,6 +146,11 @@ func contentLength(head []byte) (int, error) {
 	} else {
 		return 0, nil
 	}
+	return lengthOf(v)
+}
+
+// lengthOf reads the value of a Content-Length.
+func lengthOf(v []byte) (int, error) {
 	v = bytes.TrimSpace(v)
 	if len(v) == 0 || len(v) > 10 {
 		return 0, hostile("a Content-Length of %d characters", len(v))
