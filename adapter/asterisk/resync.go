@@ -63,13 +63,15 @@ func (l *leg) back(ch ari.Channel, first bool) {
 	defer cancel()
 	l.setKnown()
 	l.linkDown, l.sighted = false, true
-	l.emit(pbx.LinkRestored{At: time.Now(), Up: ch.State == ari.StateUp})
-	if ch.State == ari.StateUp && !l.end.answered {
-		if first {
-			l.takeOver(ctx)
-		} else {
-			l.missedAnswer(ctx)
-		}
+	up := ch.State == ari.StateUp
+	if up && first && !l.end.answered { // whoever is told of it may open media at once
+		l.takeOver(ctx)
+		l.emit(pbx.LinkRestored{At: time.Now(), Up: true})
+		return
+	}
+	l.emit(pbx.LinkRestored{At: time.Now(), Up: up})
+	if up && !l.end.answered {
+		l.missedAnswer(ctx)
 		return
 	}
 	l.reviewPlaybacks(ctx)

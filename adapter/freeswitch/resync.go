@@ -155,8 +155,8 @@ func (l *leg) placedByUs() bool { return l.req.RingTimeout > 0 || l.customer != 
 func (l *leg) back(ctx context.Context, ch dump, first bool) {
 	l.setKnown()
 	l.linkDown, l.sighted = false, true
-	l.emit(pbx.LinkRestored{At: time.Now(), Up: up(ch)})
 	if !first {
+		l.emit(pbx.LinkRestored{At: time.Now(), Up: up(ch)})
 		l.seen(ctx, ch)
 		return
 	}
@@ -172,8 +172,10 @@ func (l *leg) back(ctx context.Context, ch dump, first bool) {
 		l.end.answered, l.upAt = true, time.Now()
 		l.change(func() { l.answered, l.settled, l.parked = true, true, !orphan && with == "" })
 		l.arm(l.lookUpPeriod())
+		l.emit(pbx.LinkRestored{At: time.Now(), Up: true}) // media may be opened at once
 		return
 	}
+	l.emit(pbx.LinkRestored{At: time.Now(), Up: up(ch)})
 	l.seen(ctx, ch)
 }
 

@@ -222,11 +222,9 @@ func (p *prepared) parts(o *campaign.Outcome, earlier []uuid.UUID) {
 func (p *prepared) dismiss(ctx context.Context, id pbx.LegID, inputs []scheduler.InputRecord, why error) (campaign.Outcome, error) {
 	c, a := p.caller, p.attempt
 	log := c.log.With("attempt", a.ID, "leg", id)
-	var answered, person bool
+	person := false
 	for _, in := range inputs {
 		switch call.Kind(in.Kind) {
-		case call.InAnswered:
-			answered = true
 		case call.InBridged:
 			person = true
 		case call.InUnbridged, call.InTransferEnded:
@@ -238,15 +236,11 @@ func (p *prepared) dismiss(ctx context.Context, id pbx.LegID, inputs []scheduler
 		return campaign.Outcome{StartedAt: a.PlacedAt, EndedAt: time.Now(), Disposition: campaign.Transferred, Reason: call.ReasonLeft,
 			Degraded: []string{call.DegradedController}}, nil
 	}
-	var bye func(context.Context, pbx.Leg)
-	if answered {
+	line := call.FarewellLine(speech.Language(a.Person.Language))
+	return call.Abandoned(ctx, p.line.node.sw, id, a, func(ctx context.Context, leg pbx.Leg) {
 		log.Warn("a call cannot go on after its controller died, and is ended with a goodbye", "err", why)
-		line := call.FarewellLine(speech.Language(a.Person.Language))
-		bye = func(ctx context.Context, leg pbx.Leg) {
-			if err := call.Farewell(ctx, leg, call.Plan{Format: p.line.node.format}, c.deps.Synthesizer, line, farewellLimit); err != nil {
-				log.Warn("the goodbye was not heard", "err", err)
-			}
+		if err := call.Farewell(ctx, leg, call.Plan{Format: p.line.node.format}, c.deps.Synthesizer, line, farewellLimit); err != nil {
+			log.Warn("the goodbye was not heard", "err", err)
 		}
-	}
-	return call.Abandoned(ctx, p.line.node.sw, id, a, bye)
+	})
 }

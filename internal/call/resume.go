@@ -20,6 +20,14 @@ import (
 // ClassGone of an InResumed says that the exchange has no such leg any more.
 const ClassGone = "gone"
 
+// ClassLate of an InResumed says that the customer has sat in silence for longer
+// than resumeWithin: the script says goodbye.
+const ClassLate = "late"
+
+// resumeWithin is how long after the last thing known of a call it still goes
+// on where it stood. Another controller takes a dead one's calls after 15 to 20 s.
+const resumeWithin = 30 * time.Second
+
 // ReasonDied is the reason of an attempt that ended with its controller.
 const ReasonDied = "controller_died"
 
@@ -130,6 +138,9 @@ func (r *Resumption) Run(ctx context.Context, leg pbx.Leg) campaign.Outcome {
 	in := Input{Kind: InResumed, Class: ClassGone}
 	if leg != nil {
 		in.Class, in.Up = "", r.up(ctx, leg)
+		if time.Since(r.call.start)-r.call.state.Now > resumeWithin {
+			in.Class = ClassLate
+		}
 		r.call.adopt(leg)
 	}
 	return r.call.run(ctx, in)
@@ -184,7 +195,7 @@ func (r *rules) resumed(s State, in Input) (State, []Effect) {
 	case Opening:
 		return r.reopen(s)
 	case Talking, Transferring:
-		return r.goOn(s)
+		return r.goOn(s, in.Class == ClassLate)
 	case Releasing:
 		s.set(dlRelease, r.limits.ReleaseWait)
 		return s, []Effect{Hangup{Cause: pbx.CauseNormal}}
@@ -195,7 +206,7 @@ func (r *rules) resumed(s State, in Input) (State, []Effect) {
 // goOn opens media anew and takes the conversation up where it stood. What the
 // customer said and nobody answered is answered; else what was cut, or what the
 // customer was to answer, is said again.
-func (r *rules) goOn(s State) (State, []Effect) {
+func (r *rules) goOn(s State, late bool) (State, []Effect) {
 	fetching := s.Phase == Transferring
 	s.Phase = Talking
 	s.MediaTries, s.MediaGone, s.Handing, s.Suspect, s.Keys = 0, false, false, false, ""
@@ -203,10 +214,16 @@ func (r *rules) goOn(s State) (State, []Effect) {
 	s.set(dlMedia, r.limits.MediaOpen)
 	said, more := s.Turn.Said(), []Effect(nil)
 	switch {
+	case late && !s.Asking && (s.Saying || s.Suspended || letters(said) == ""):
+		s.Wording, s.Saying, s.Suspended = false, false, false
+		s.listenAnew()
+		s.set(dlHard, 20*time.Second)
+		s, more = r.converse(s, dialogue.Input{Kind: dialogue.TimeUp})
 	case fetching: // the person who was being called is let go
 		if _, ok := s.Deadline[dlDuration]; !ok {
 			s.set(dlHard, 30*time.Second)
 		}
+		s.listenAnew()
 		s, more = r.converse(s, dialogue.Input{Kind: dialogue.TransferFailed, Reason: "unreachable"})
 	case s.Asking:
 		text := s.AskText
@@ -221,6 +238,9 @@ func (r *rules) goOn(s State) (State, []Effect) {
 		s, more = r.ask(s, said)
 	default:
 		s, more = r.again(s)
+	}
+	if late && s.Phase == Talking { // their words are answered, and then it is time
+		s.set(dlDuration, 5*time.Second)
 	}
 	fx := append([]Effect{OpenMedia{}}, more...)
 	if s.Phase == Talking && s.Bridge && !s.Saying && !s.Asking && !s.Wording { // nothing else is said

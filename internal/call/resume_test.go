@@ -1,6 +1,7 @@
 package call
 
 import (
+	"context"
 	"errors"
 	"os"
 	"slices"
@@ -133,4 +134,125 @@ func told(t *testing.T, l *lab, log []Logged) *call {
 	}
 	r.call.cancel()
 	return r.call
+}
+
+// cutAt is a log up to the first input of a kind.
+func cutAt(t *testing.T, log []Logged, kind Kind) []Logged {
+	t.Helper()
+	i := slices.IndexFunc(log, func(l Logged) bool { return l.Kind == kind })
+	if i < 0 {
+		t.Fatalf("no input %s", kind)
+	}
+	return log[:i+1]
+}
+
+func resumeLog(t *testing.T) (*lab, []Logged) {
+	t.Helper()
+	var l *lab
+	synctest.Test(t, func(t *testing.T) {
+		l = newLab(t, "callee", callee.Script{Steps: []callee.Step{listen(), say("方便"), listen(), {Hangup: true}}})
+		l.run(t)
+	})
+	return l, l.log
+}
+
+// A notice that was cut is said again from its beginning, and a customer who
+// asked for peace in the moment of the kill has asked.
+func TestWhatWasCutIsSaidAgainAndWhatWasSaidIsHeard(t *testing.T) {
+	first, log := resumeLog(t)
+	synctest.Test(t, func(t *testing.T) {
+		l := alive(t, first, "callee", callee.Script{Steps: []callee.Step{listen(), pause(time.Second), {Hangup: true}}})
+		o, _ := l.goOn(t, cutAt(t, log, InLineStarted))
+		if o.Disclosure == nil || !o.Disclosure.Complete || !strings.Contains(o.Turns[1].Text, "本次通话将会录音") {
+			t.Errorf("the notice was not said whole: %+v %+v", o.Disclosure, o.Turns)
+		}
+	})
+	i := slices.IndexFunc(log, func(l Logged) bool { return l.Kind == InUnderstood })
+	if i < 0 {
+		t.Fatal("nothing was understood")
+	}
+	asked := slices.Clone(log[:i]) // its answer never came
+	for k, l := range asked {
+		if l.Kind == InHeard {
+			asked[k].Data = []byte(strings.ReplaceAll(string(l.Data), "方便", "别打了"))
+		}
+	}
+	synctest.Test(t, func(t *testing.T) {
+		l := alive(t, first, "callee", callee.Script{Steps: []callee.Step{listen(), pause(20 * time.Second), {Hangup: true}}})
+		o, _ := l.goOn(t, asked)
+		if o.OptOut == nil || o.Disposition != campaign.OptedOut {
+			show(t, o)
+			t.Errorf("the wish not to be called any more was lost: %s", o.Disposition)
+		}
+	})
+}
+
+// After half a minute of silence the script says goodbye.
+func TestACallThatWasSilentForLongGetsAGoodbye(t *testing.T) {
+	first, log := resumeLog(t)
+	synctest.Test(t, func(t *testing.T) {
+		l := alive(t, first, "callee", callee.Script{Steps: []callee.Step{pause(5 * time.Minute)}})
+		l.log = slices.Clone(cutAt(t, log, InHeard))
+		r, err := Rebuild(l.plan, l.deps, l.log)
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+		leg, err := l.sim.Attach(t.Context(), l.plan.Request.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		began := time.Now()
+		o := r.Run(t.Context(), leg)
+		l.sim.Close()
+		if last := o.Turns[len(o.Turns)-1]; o.By != string(pbx.ByLocal) || last.Side != campaign.Us || time.Since(began) > 30*time.Second {
+			show(t, o)
+			t.Errorf("it took %s", time.Since(began))
+		}
+		if got, err := Replay(l.told(o)); err != nil || Differs(o, got.Outcome) != "" {
+			t.Errorf("replay: %v, %s", err, Differs(o, got.Outcome))
+		}
+	})
+}
+
+// What cannot be told again is not guessed: a log without its beginning, with
+// something that is not an input, or in which what decides is masked.
+func TestALogThatIsNotWholeIsNotGoneOnWith(t *testing.T) {
+	first, log := resumeLog(t)
+	synctest.Test(t, func(t *testing.T) {
+		masked := slices.Clone(log)
+		masked[3].Data = []byte(strings.Replace(string(masked[3].Data), `{"kind"`, `{"masked":true,"kind"`, 1))
+		broken := slices.Clone(log)
+		broken[2].Data = []byte("{")
+		old := slices.Clone(log)
+		old[0].Data = []byte(`{"kind":"start","at":0}`)
+		for name, l := range map[string][]Logged{"empty": nil, "without its beginning": log[1:], "masked": masked, "broken": broken, "older": old} {
+			if _, err := Rebuild(first.plan, first.deps, l); !errors.Is(err, ErrNotWhole) {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+	})
+}
+
+// The goodbye of a call that cannot go on is heard, and it is hung up.
+func TestAbandonedWithAGoodbye(t *testing.T) {
+	first, _ := resumeLog(t)
+	synctest.Test(t, func(t *testing.T) {
+		l := alive(t, first, "callee", callee.Script{Steps: []callee.Step{pause(time.Minute)}})
+		var heard error = errors.New("nothing was said")
+		began := time.Now()
+		o, err := Abandoned(t.Context(), l.sim, l.plan.Request.ID, l.plan.Attempt, func(ctx context.Context, leg pbx.Leg) {
+			heard = Farewell(ctx, leg, l.plan, l.synth, FarewellLine("cmn"), 8*time.Second)
+		})
+		if err != nil || heard != nil || o.Disposition != campaign.Failed || o.Reason != ReasonDied {
+			t.Errorf("%s (%s), %v, goodbye %v", o.Disposition, o.Reason, err, heard)
+		}
+		if d := time.Since(began); d < time.Second || d > 8*time.Second {
+			t.Errorf("it took %s", d)
+		}
+		l.sim.Close()
+		if n := l.synth.Open(); n != 0 {
+			t.Errorf("%d syntheses were left open", n)
+		}
+	})
 }

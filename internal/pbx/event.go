@@ -72,7 +72,8 @@ type LinkLost struct {
 }
 
 // LinkRestored says that the link is back and the leg was looked up. Up says whether
-// it is answered. A leg that ended meanwhile gets Hungup{By: ByUnknown} instead.
+// it is answered; then it takes commands, OpenMedia among them, from here on. A leg
+// that ended meanwhile gets Hungup{By: ByUnknown} instead.
 type LinkRestored struct {
 	At time.Time
 	Up bool
