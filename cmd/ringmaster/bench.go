@@ -27,7 +27,7 @@ import (
 
 func benchCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "bench", Short: "measure this machine"}
-	cmd.AddCommand(benchESLCommand(), benchDialogueCommand(), benchMediaCommand(), benchClaimsCommand(), benchCallsCommand(), benchExchangeCommand())
+	cmd.AddCommand(benchESLCommand(), benchDialogueCommand(), benchMediaCommand(), benchClaimsCommand(), benchCallsCommand(), benchExchangeCommand(), benchWireCommand())
 	return cmd
 }
 

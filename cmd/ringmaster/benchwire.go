@@ -61,3 +61,19 @@ func benchExchangeCommand() *cobra.Command {
 	cmd.Flags().IntVar(&cpu, "cpu", -1, "core to stay on; negative = any")
 	return cmd
 }
+
+func benchWireCommand() *cobra.Command {
+	o := appbench.Wire{}
+	cmd := &cobra.Command{
+		Use: "wire", Aliases: []string{"answer", "bargein"}, Short: "answer to first audio and interruption to silence, at telephones behind a real Asterisk", Args: cobra.NoArgs,
+		Long: "Starts a private Asterisk 22 (setup/asterisk.sh installs it) with SIP telephones behind it, and measures at the telephones.",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			o.Out = cmd.OutOrStdout()
+			_, err := o.Run(cmd.Context())
+			return err
+		},
+	}
+	cmd.Flags().IntVar(&o.Calls, "calls", 40, "how many calls")
+	cmd.Flags().IntVar(&o.Together, "together", 4, "how many of them at once")
+	return cmd
+}

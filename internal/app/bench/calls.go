@@ -21,6 +21,7 @@ import (
 
 	"ringmaster/config"
 	"ringmaster/internal/app"
+	"ringmaster/internal/campaign"
 )
 
 // The aims of live calls.
@@ -80,11 +81,12 @@ func (c Calls) Run(ctx context.Context) ([]Step, error) {
 		return nil, err
 	}
 	defer unpin(all)
-	b, err := newBed(ctx, ex, c)
+	b, err := newBed(ctx, setup{pbx: twinPBX(ex.url, slices.Max(c.Steps)+10), dsn: c.DSN, lines: slices.Max(c.Steps) + 10, id: "bench_001", script: script, profiles: c.Profiles})
 	if err != nil {
 		return nil, err
 	}
 	defer b.close()
+	b.ex = ex
 	_, _ = fmt.Fprintf(c.Out, "database %s\n\n", map[bool]string{true: "SQLite in the controller's process", false: "MySQL's protocol, another process"}[c.DSN == ""])
 	var steps []Step
 	for _, n := range c.Steps {
@@ -104,14 +106,16 @@ func (c Calls) Run(ctx context.Context) ([]Step, error) {
 
 // bed is a controller with the twin behind it.
 type bed struct {
-	ex   *twinProcess
-	app  *app.App
-	key  string
-	dir  string
-	stop func()
+	ex     *twinProcess
+	app    *app.App
+	key    string
+	dir    string
+	script string
+	stop   func()
 
 	mu       sync.Mutex
-	ended    map[string]int // outcomes, by why
+	ended    map[string]int       // outcomes, by why
+	cut      map[string]time.Time // when we noted that a line of ours was interrupted, by customer
 	orders   int
 	profiles string
 	rss      int64
@@ -137,13 +141,28 @@ nodes:
   bye: {say: {cmn: 再见。}, end: completed}
 `
 
-func newBed(ctx context.Context, ex *twinProcess, c Calls) (*bed, error) {
+// setup is what a bed stands on.
+type setup struct {
+	pbx        config.PBX
+	lines      int
+	dsn        string
+	id, script string
+	profiles   string
+}
+
+func twinPBX(url string, lines int) config.PBX {
+	return config.PBX{Name: "twin", Kind: "asterisk", URL: url, User: "ringmaster", Password: config.NewSecret(twinPassword), App: "ringmaster",
+		Media:  config.Media{Format: "slin"},
+		Trunks: []config.Trunk{{Name: "lab", Endpoint: "PJSIP/{number}@lab", Lab: true, Lines: lines}}}
+}
+
+func newBed(ctx context.Context, o setup) (*bed, error) {
 	dir, err := os.MkdirTemp("", "ringmaster-bench-")
 	if err != nil {
 		return nil, err
 	}
-	b := &bed{ex: ex, dir: dir, ended: map[string]int{}, profiles: c.Profiles, stop: func() {}}
-	cfg, err := b.config(c)
+	b := &bed{dir: dir, script: o.id, ended: map[string]int{}, cut: map[string]time.Time{}, profiles: o.profiles, stop: func() {}}
+	cfg, err := b.config(o)
 	if err != nil {
 		b.close()
 		return nil, err
@@ -185,33 +204,36 @@ func (b *bed) close() {
 	_ = os.RemoveAll(b.dir)
 }
 
-func (b *bed) config(c Calls) (config.Config, error) {
-	most := slices.Max(c.Steps) + 10
+func (b *bed) config(o setup) (config.Config, error) {
 	cfg := config.Default()
 	cfg.Controller.ID, cfg.Controller.Grace = "bench", time.Second
 	cfg.Database = config.Database{Dialect: "sqlite", DSN: config.NewSecret(filepath.Join(b.dir, "ringmaster.db")),
 		NumberKey: config.NewSecret(strings.Repeat("1f", 32)), CryptKey: config.NewSecret(strings.Repeat("2e", 32))}
-	if c.DSN != "" {
-		cfg.Database.Dialect, cfg.Database.DSN = "mysql", config.NewSecret(c.DSN)
+	if o.dsn != "" {
+		cfg.Database.Dialect, cfg.Database.DSN = "mysql", config.NewSecret(o.dsn)
 	}
-	cfg.PBX = []config.PBX{{Name: "twin", Kind: "asterisk", URL: b.ex.url, User: "ringmaster", Password: config.NewSecret(twinPassword), App: "ringmaster",
-		Media:  config.Media{Format: "slin"},
-		Trunks: []config.Trunk{{Name: "lab", Endpoint: "PJSIP/{number}@lab", Lab: true, Lines: most}}}}
+	cfg.PBX = []config.PBX{o.pbx}
 	cfg.Speech.Recognizers = []config.Recognizer{{Name: "none", Kind: "funasr", URL: "ws://127.0.0.1:9"}} // Options replace it
 	cfg.Speech.Cache.Dir = filepath.Join(b.dir, "prompts")
 	cfg.Recordings.Dir = filepath.Join(b.dir, "recordings")
+	cfg.Recordings.Label.FlagOnly = true // the notice is a note here, and nobody would find it
 	cfg.Scripts.Dir = filepath.Join(b.dir, "scripts")
 	cfg.Understanding.Embedded, cfg.Understanding.Reports = "keyword", ""
-	cfg.Dialling.Concurrency, cfg.Dialling.CPS, cfg.Dialling.RingTimeout = most, 0, 20*time.Second
+	cfg.Dialling.Concurrency, cfg.Dialling.CPS, cfg.Dialling.RingTimeout = o.lines, 0, 20*time.Second
 	cfg.Dialling.Retry = config.Retry{MaxTries: 1}
 	cfg.Compliance.Caps = []config.Cap{{ID: "person_24h", Subject: "person", Per: "24h", AtMost: 100}}
 	if err := os.MkdirAll(cfg.Scripts.Dir, 0o755); err != nil {
 		return cfg, err
 	}
-	return cfg, os.WriteFile(filepath.Join(cfg.Scripts.Dir, "bench_001.yaml"), []byte(script), 0o600)
+	return cfg, os.WriteFile(filepath.Join(cfg.Scripts.Dir, o.id+".yaml"), []byte(o.script), 0o600)
 }
 
 func (b *bed) saw(s app.Sight) {
+	if s.Note != nil && s.Note.Turn != nil && s.Note.Turn.Interrupted && s.Note.Turn.Side == campaign.Us {
+		b.mu.Lock()
+		b.cut[s.Attempt.Contact.Customer] = time.Now()
+		b.mu.Unlock()
+	}
 	if s.Outcome == nil {
 		return
 	}
@@ -344,7 +366,7 @@ func (b *bed) order(ctx context.Context, extension string) error {
 	if err := b.ask(ctx, http.MethodPost, "/api/v1/contacts", map[string]any{"customer_id": extension, "name": "张三", "phone": "lab:" + extension, "language": "cmn"}); err != nil {
 		return err
 	}
-	return b.ask(ctx, http.MethodPost, "/api/v1/call/task", map[string]any{"customer_id": extension, "script_id": "bench_001"})
+	return b.ask(ctx, http.MethodPost, "/api/v1/call/task", map[string]any{"customer_id": extension, "script_id": b.script})
 }
 
 // ask is one request, without a socket: the API's own cost is not the wire's.

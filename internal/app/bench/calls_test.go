@@ -11,19 +11,19 @@ import (
 	"time"
 )
 
-// twinProcessVar makes this test program the exchange's process.
-const twinProcessVar = "RINGMASTER_BENCH_TWIN"
+// exchangeArgument makes this test program the exchange's process.
+const exchangeArgument = "bench-exchange"
 
 func TestMain(m *testing.M) {
-	if os.Getenv(twinProcessVar) == "" {
+	if len(os.Args) < 2 || os.Args[1] != exchangeArgument {
 		os.Exit(m.Run())
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	cpu := -1
-	if _, err := fmt.Sscan(os.Args[len(os.Args)-1], &cpu); err != nil {
-		fmt.Fprintln(os.Stderr, err)
+	_, err := fmt.Sscan(os.Args[len(os.Args)-1], &cpu)
+	if err == nil {
+		err = Twin(ctx, cpu, os.Stdin, os.Stdout)
 	}
-	err := Twin(ctx, cpu, os.Stdin, os.Stdout)
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -32,19 +32,17 @@ func TestMain(m *testing.M) {
 	os.Exit(0)
 }
 
-// Live dialogues over the exchange twin in a process of its own,
-// answered at the wire; what the controller adds to a turn is printed. 30 of
-// them always, with no assertion about time; 500 with RINGMASTER_PROVE=1,
+// Live dialogues over the exchange twin in a process of its own, answered at
+// the wire; what the controller adds to a turn is printed. 30 of them always, with no assertion about time; 500 with RINGMASTER_PROVE=1,
 // where the slowest of a hundred turns must be answered within 20 ms and no
 // call may fail.
 func TestRow_S8_WhatTheControllerAddsToATurnOfLiveDialogues(t *testing.T) {
-	t.Setenv(twinProcessVar, "1")
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
 	var out bytes.Buffer
-	c := Calls{Steps: []int{30}, Hold: time.Millisecond, Settle: time.Millisecond, Turns: 30, Command: []string{self}, Unpinned: true, Out: &out}
+	c := Calls{Steps: []int{30}, Hold: time.Millisecond, Settle: time.Millisecond, Turns: 30, Command: []string{self, exchangeArgument}, Unpinned: true, Out: &out}
 	prove := os.Getenv("RINGMASTER_PROVE") != ""
 	if prove {
 		c.Steps, c.Hold, c.Settle, c.Turns = []int{500}, 30*time.Second, 10*time.Second, 2000

@@ -14,6 +14,7 @@ import (
 // The measurement itself, over stocks so small that their figures mean
 // nothing: every way claims from both, and nothing is left on the server.
 func TestClaimsMeasuresEveryWay(t *testing.T) {
+	t.Parallel()
 	env.Need(t, env.MariaDB)
 	var out bytes.Buffer
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)

@@ -5,6 +5,7 @@ import (
 	"io"
 	"math"
 	"sync"
+	"unicode/utf8"
 
 	"ringmaster/internal/audio"
 	"ringmaster/internal/lab/twin"
@@ -71,13 +72,17 @@ func (mind) Understand(context.Context, nlu.Question) (nlu.Answer, error) {
 	return nlu.Answer{Intent: "affirm", Confidence: 1, Reason: "bench"}, nil
 }
 
-// voice says everything as 600 ms of a note, at once and from its first sample
-// on.
+// voice says everything as a note, at once and from its first sample on: 600 ms
+// of it, 8 s of a line that has more than 40 characters.
 type voice struct{}
 
 // Synthesize implements speech.Synthesizer.
 func (voice) Synthesize(_ context.Context, u speech.Utterance) (speech.Synthesis, error) {
-	out := make([]int16, u.Format.Rate*600/1000)
+	length := 600
+	if utf8.RuneCountInString(u.Text) > 40 {
+		length = 8000
+	}
+	out := make([]int16, u.Format.Rate*length/1000)
 	for i := range out {
 		out[i] = int16(8000 * math.Cos(2*math.Pi*440*float64(i)/float64(u.Format.Rate)))
 	}
