@@ -131,6 +131,7 @@ prove: ## everything that a release has to pass, each test at its full count; go
 	$(step) voice-stops $(full) -timeout=30m -run 'M7_OurVoice|CanariesOfReal' ./internal/app
 	$(step) bad-input $(full) -run 'BadPhone|BadNumber|T24_No' ./internal/phone ./adapter/asterisk ./adapter/freeswitch ./internal/api ./adapter/webhook
 	$(step) providers $(full) -timeout=30m -run '^Test(ProvidersFail|ProviderFaults)' ./internal/app ./internal/call
+	$(step) bad-lines $(full) -timeout=30m -run '^Test(ABadLine|Hazard)' ./internal/app ./internal/lab/twin ./internal/lab/fstwin
 	$(step) databases $(full) -timeout=30m -run 'ADatabaseThatFails|LostCommits' ./cmd/ringmaster ./adapter/store
 	@go run ./cmd/prove report docs/measured/prove.md
 	@$(MAKE) prove-fuzz

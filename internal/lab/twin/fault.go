@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net/http"
 	"strings"
 	"time"
@@ -38,6 +39,10 @@ type Fault struct {
 	Delay time.Duration `json:"-"`
 	// DelayText is Delay in JSON, such as "1.5s".
 	DelayText string `json:"delay,omitempty"`
+	// Share makes LoseEvent, Duplicate and Reorder strike at random, each
+	// matching event with that probability (0.05 is 5 %), until another fault of
+	// the kind with Share 0 and Count -1 ends it.
+	Share float64 `json:"share,omitempty"`
 }
 
 // ErrFault is a fault that does not exist.
@@ -48,6 +53,7 @@ var ErrFault = errors.New("no such fault: see Kind in internal/lab/twin")
 type faults struct {
 	waiting []*Fault
 	held    []byte // an event that waits for the next (Reorder)
+	share   map[Kind]Fault
 }
 
 // Inject makes a fault happen, now or to what comes next.
@@ -79,7 +85,16 @@ func (ex *Exchange) Inject(f Fault) error {
 				a.conn.mu.Unlock()
 			}
 		}
-	case Fail, LateReply, LoseReply, LoseEvent, Duplicate, Reorder, Garbage:
+	case LoseEvent, Duplicate, Reorder:
+		if f.Share > 0 || f.Count < 0 {
+			if ex.faults.share == nil {
+				ex.faults.share = map[Kind]Fault{}
+			}
+			ex.faults.share[f.Kind] = f
+			return nil
+		}
+		ex.faults.waiting = append(ex.faults.waiting, &f)
+	case Fail, LateReply, LoseReply, Garbage:
 		ex.faults.waiting = append(ex.faults.waiting, &f)
 	default:
 		return fmt.Errorf("%w: %q", ErrFault, f.Kind)
@@ -124,6 +139,9 @@ func (fs *faults) distort(eventType string, message []byte) [][]byte {
 		return (f.Kind == LoseEvent || f.Kind == Duplicate || f.Kind == Reorder || f.Kind == Garbage) &&
 			(f.Match == "" || f.Match == eventType)
 	})
+	if f == nil {
+		f = fs.byShare(eventType)
+	}
 	out := [][]byte{message}
 	if f != nil {
 		switch f.Kind {
@@ -145,6 +163,17 @@ func (fs *faults) distort(eventType string, message []byte) [][]byte {
 		fs.held = nil
 	}
 	return out
+}
+
+// byShare is a fault that strikes at random, nil mostly.
+func (fs *faults) byShare(eventType string) *Fault {
+	for _, k := range []Kind{LoseEvent, Duplicate, Reorder} {
+		f, ok := fs.share[k]
+		if ok && (f.Match == "" || f.Match == eventType) && rand.Float64() < f.Share { //nolint:gosec // chance
+			return &f
+		}
+	}
+	return nil
 }
 
 // isControl: requests of the test itself, which no fault touches.
