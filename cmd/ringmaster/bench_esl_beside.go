@@ -90,7 +90,7 @@ func (o benchESL) read(ctx context.Context, stream []byte, program []string) (es
 	if err != nil {
 		return r, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, o.each+30*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, o.each+20*time.Second)
 	var all sync.WaitGroup
 	defer all.Wait()
 	defer func() { cancel(); _ = l.Close() }()
@@ -102,7 +102,10 @@ func (o benchESL) read(ctx context.Context, stream []byte, program []string) (es
 	var said, complaint bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &said, &complaint
 	if err := cmd.Run(); err != nil {
-		return r, fmt.Errorf("%s: %w: %s", program[0], err, esl.Clean(complaint.String(), 300))
+		if ctx.Err() != nil {
+			err = fmt.Errorf("it did not end %v after the time that it had", 20*time.Second)
+		}
+		return r, fmt.Errorf("%s: %w %s", program[0], err, esl.Clean(complaint.String(), 300))
 	}
 	if r, err = readLine(said.String()); err != nil {
 		return r, fmt.Errorf("%s: %w", program[0], err)
