@@ -103,6 +103,16 @@ vuln: ## known vulnerabilities in what we import (asks vuln.go.dev)
 bench: ## every benchmark
 	@go test -run '^$$' -bench . -benchtime $(BENCHTIME) -benchmem $(TESTFLAGS) $(PKGS)
 
+.PHONY: measure
+measure: ## the tables of docs/measured, on a machine that does nothing else (half an hour): claims, live dialogues, telephones
+	@setup/all.sh
+	@mkdir -p docs/measured
+	@CGO_ENABLED=0 go build -trimpath -o bin/ ./cmd/ringmaster
+	@for what in claims calls wire; do \
+		echo "measure: $$what"; \
+		bin/ringmaster bench $$what --write docs/measured; \
+	done
+
 .PHONY: fuzz
 fuzz: ## every fuzz target for FUZZTIME (20s)
 	@go list -f '{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}}{{end}}' $(PKGS) | while read -r pkg; do \
@@ -129,16 +139,24 @@ prove: ## everything that a release has to pass, each test at its full count; go
 	$(step) conversations $(full) -timeout=30m ./scripts
 	$(step) auditor RINGMASTER_AUDIT_ROWS=1000000 RINGMASTER_EXPLAIN_DAY=1 go test -count=1 -v -timeout=60m -run '^TestRow_(T23_AnAuditors|M1_TheReasons)' ./internal/api
 	$(step) voice-stops $(full) -timeout=30m -run 'M7_OurVoice|CanariesOfReal' ./internal/app
+	$(step) telephones $(full) -timeout=30m -run '^TestRow_M11_|^TestLiveDialogues' ./internal/app/bench
+	$(step) silences $(full) -timeout=30m -run '^TestRow_M16_' ./internal/call ./internal/app
 	$(step) bad-input $(full) -run 'BadPhone|BadNumber|T24_No' ./internal/phone ./adapter/asterisk ./adapter/freeswitch ./internal/api ./adapter/webhook
 	$(step) providers $(full) -timeout=30m -run '^Test(ProvidersFail|ProviderFaults)' ./internal/app ./internal/call
 	$(step) bad-lines $(full) -timeout=30m -run '^Test(ABadLine|Hazard)' ./internal/app ./internal/lab/twin ./internal/lab/fstwin
 	$(step) databases $(full) -timeout=30m -run 'ADatabaseThatFails|LostCommits' ./cmd/ringmaster ./adapter/store
+	$(step) soak RINGMASTER_TEST_ENV=full RINGMASTER_SOAK=$(SOAK) go test -count=1 -v -timeout=0 -run '^TestSoak$$' ./cmd/ringmaster
 	@go run ./cmd/prove report docs/measured/prove.md
 	@$(MAKE) prove-fuzz
 
 .PHONY: prove-fuzz
 prove-fuzz: ## 10,000,000 executions of every fuzz target over as many sittings as it takes (FUZZARGS="-limit 1h"); writes docs/measured/fuzz.md
 	@go run ./cmd/prove fuzz -write docs/measured/fuzz.md $(FUZZARGS) $(PKGS)
+
+SOAK ?= 1h
+.PHONY: soak
+soak: ## calls on one controller for SOAK (1h), RINGMASTER_SOAK_CALLS at once (20): what failed, and whether memory, goroutines or descriptors grow
+	RINGMASTER_TEST_ENV=full RINGMASTER_SOAK=$(SOAK) go test -count=1 -v -timeout=0 -run '^TestSoak$$' ./cmd/ringmaster
 
 .PHONY: clean
 clean: ## remove built programs and logs; CLEAN=all also removes the installed parts (.local)
