@@ -1,7 +1,10 @@
 package main
 
 import (
+	"bytes"
+	"io"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -10,16 +13,19 @@ import (
 )
 
 func benchClaimsCommand() *cobra.Command {
-	o := appbench.Claims{}
+	o, write := appbench.Claims{}, ""
 	cmd := &cobra.Command{
 		Use: "claims", Short: "claims per second on MariaDB, of few and of a million ready calls", Args: cobra.NoArgs,
 		Long: "Fills two databases with ready calls, each to a person and a number of its own, and claims from them by the scheduler's own method: one by one,\n" +
 			"by hundreds, by thousands, beside two ways that are found elsewhere. Without --dsn the laboratory's MariaDB is started and ended.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			o.Out = cmd.OutOrStdout()
-			return o.Run(cmd.Context())
+			return kept(cmd, write, "claims", func(out io.Writer) error {
+				o.Out = out
+				return o.Run(cmd.Context())
+			})
 		},
 	}
+	writeFlag(cmd, &write)
 	cmd.Flags().StringVar(&o.DSN, "dsn", "", "user:password@tcp(host:port)/ of a server on which two databases may be made and dropped")
 	cmd.Flags().IntVar(&o.Small, "small", 20_000, "ready calls of the small stock")
 	cmd.Flags().IntVar(&o.Large, "large", 1_000_000, "ready calls of the large stock")
@@ -29,7 +35,7 @@ func benchClaimsCommand() *cobra.Command {
 }
 
 func benchCallsCommand() *cobra.Command {
-	o := appbench.Calls{}
+	o, write := appbench.Calls{}, ""
 	cmd := &cobra.Command{
 		Use: "calls", Short: "live dialogues over the exchange twin: what the controller adds, how many it bears, what each costs", Args: cobra.NoArgs,
 		Long: "Starts the exchange twin as a second process on one core, stays on another itself, and raises the number of live dialogues step by step until a\n" +
@@ -39,11 +45,14 @@ func benchCallsCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			o.Out, o.Command = cmd.OutOrStdout(), []string{self, "bench", "exchange"}
-			_, err = o.Run(cmd.Context())
-			return err
+			return kept(cmd, write, "calls", func(out io.Writer) error {
+				o.Out, o.Command = out, []string{self, "bench", "exchange"}
+				_, err = o.Run(cmd.Context())
+				return err
+			})
 		},
 	}
+	writeFlag(cmd, &write)
 	cmd.Flags().IntSliceVar(&o.Steps, "live", []int{100, 200, 300, 400, 500, 600, 700, 800, 1000}, "live dialogues, step by step")
 	cmd.Flags().DurationVar(&o.Hold, "hold", 20*time.Second, "how long each step is held")
 	cmd.Flags().StringVar(&o.DSN, "dsn", "", "MariaDB or MySQL in place of an SQLite file; the database is migrated and written to")
@@ -63,17 +72,35 @@ func benchExchangeCommand() *cobra.Command {
 }
 
 func benchWireCommand() *cobra.Command {
-	o := appbench.Wire{}
+	o, write := appbench.Wire{}, ""
 	cmd := &cobra.Command{
 		Use: "wire", Aliases: []string{"answer", "bargein"}, Short: "answer to first audio and interruption to silence, at telephones behind a real Asterisk", Args: cobra.NoArgs,
 		Long: "Starts a private Asterisk 22 (setup/asterisk.sh installs it) with SIP telephones behind it, and measures at the telephones.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			o.Out = cmd.OutOrStdout()
-			_, err := o.Run(cmd.Context())
-			return err
+			return kept(cmd, write, "wire", func(out io.Writer) error {
+				o.Out = out
+				_, err := o.Run(cmd.Context())
+				return err
+			})
 		},
 	}
+	writeFlag(cmd, &write)
 	cmd.Flags().IntVar(&o.Calls, "calls", 40, "how many calls")
 	cmd.Flags().IntVar(&o.Together, "together", 4, "how many of them at once")
 	return cmd
+}
+
+func writeFlag(cmd *cobra.Command, write *string) {
+	cmd.Flags().StringVar(write, "write", "", "folder in which the table is kept too, as <name>.md, once it is whole")
+}
+
+// kept runs a measurement; what it prints is a file of the folder too, unless
+// it fails.
+func kept(cmd *cobra.Command, folder, name string, run func(io.Writer) error) error {
+	var page bytes.Buffer
+	if err := run(io.MultiWriter(cmd.OutOrStdout(), &page)); err != nil || folder == "" {
+		return err
+	}
+	text := "# ringmaster bench " + name + "\n\n```text\n" + page.String() + "```\n"
+	return os.WriteFile(filepath.Join(folder, name+".md"), []byte(text), 0o644) //nolint:gosec // a document
 }
