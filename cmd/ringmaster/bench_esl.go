@@ -69,7 +69,7 @@ func benchESLCommand() *cobra.Command {
 	cmd.Flags().StringVar(&o.password, "password", "ClueCon", "its password")
 	cmd.Flags().StringVar(&o.endpoint, "endpoint", "sofia/gateway/bench/1001", "whom to call for the set-up rate: somebody who answers at once, as often as asked")
 	cmd.Flags().StringVar(&o.sim, "sim", "", "the program pbxsim; the one that lies beside this program if empty")
-	cmd.Flags().IntVar(&o.pace, "pace", lastPace, "calls a second at which the ladder ends if there was no error")
+	cmd.Flags().IntVar(&o.pace, "pace", lastPace, "calls a second at which the ladder ends if there was no error; 0 makes no calls")
 	cmd.AddCommand(benchReaderCommand())
 	return cmd
 }

@@ -51,6 +51,9 @@ const (
 // ladder makes calls at a growing pace, each hung up when it is answered, until
 // the first error, and says what the last pace without one was.
 func (b *caller) ladder(ctx context.Context, out io.Writer, each time.Duration, last int) error {
+	if last < firstPace { // no calls are wanted
+		return nil
+	}
 	fmt.Fprintf(out, "\ncalls from originate to answer, each hung up then, %v at each pace (%s)\n", each, b.endpoint)
 	var best, s *step
 	for pace := firstPace; pace <= last; pace += pace / 2 {
