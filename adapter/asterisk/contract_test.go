@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -24,6 +25,7 @@ func TestRealContract(t *testing.T) {
 		t.Fatal(err)
 	}
 	var n atomic.Int64
+	var queue sync.Mutex // one queue: for one guarantee at a time
 	pbxtest.Run(t, func(t *testing.T) pbxtest.Lab {
 		p, err := subscriber.Listen("")
 		if err != nil {
@@ -35,6 +37,7 @@ func TestRealContract(t *testing.T) {
 		}
 		t.Cleanup(proxy.Close)
 		queued := ""
+		var ours sync.Once
 		user, password := a.Credentials()
 		cfg := Config{
 			URL: "http://" + proxy.Addr() + "/ari", User: user, Password: password, AppPrefix: "contract",
@@ -63,6 +66,13 @@ func TestRealContract(t *testing.T) {
 				return p.Phone(user, pbx.Endpoint{Agent: user})
 			},
 			Queue: func(t *testing.T, s callee.Script) (string, pbxtest.Phone) {
+				ours.Do(func() {
+					queue.Lock()
+					t.Cleanup(func() {
+						defer queue.Unlock()
+						_, _ = a.CLI(context.Background(), "queue remove member "+queued+" from support")
+					})
+				})
 				user := p.Add("agent", s)
 				member := fmt.Sprintf("PJSIP/lab/sip:%s@%s", user, p.Addr())
 				if queued != "" {

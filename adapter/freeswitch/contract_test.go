@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -106,6 +107,7 @@ func TestRealContract(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = p.Close() })
 	var n atomic.Int64
+	var queue sync.Mutex // one queue with one agent: for one guarantee at a time
 	pbxtest.Run(t, func(t *testing.T) pbxtest.Lab {
 		proxy, err := subscriber.NewProxy(r.addr)
 		if err != nil {
@@ -148,7 +150,9 @@ func TestRealContract(t *testing.T) {
 			return p.Phone(agents[next-1], pbx.Endpoint{Agent: fmt.Sprintf("agent%d", next-1)})
 		}
 		if r.queue != "" {
+			var ours sync.Once
 			lab.Queue = func(t *testing.T, s callee.Script) (string, pbxtest.Phone) {
+				ours.Do(func() { queue.Lock(); t.Cleanup(queue.Unlock) })
 				user := p.Add(prefix+"q", s)
 				r.member(t, sw.esl, fmt.Sprintf("sofia/%s/%s@%s", r.profile, user, p.Addr()))
 				return "support", p.Phone(user, pbx.Endpoint{})
