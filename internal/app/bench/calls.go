@@ -54,7 +54,8 @@ type Step struct {
 	Added      []time.Duration // of each turn, ascending
 	Controller float64         // share of a core, while held
 	Exchange   float64
-	RSS, Heap  int64 // bytes over those before the first call
+	Waited     float64 // share of the time in which a thread of the controller was ready and had no core: others used it
+	RSS, Heap  int64   // bytes over those before the first call
 	Errors     []string
 }
 
@@ -287,7 +288,7 @@ func (b *bed) step(ctx context.Context, n int, c Calls) (Step, error) {
 	if err != nil {
 		return s, err
 	}
-	own, start := cpuTime(), time.Now()
+	own, waited, start := cpuTime(), coreWait(), time.Now()
 	profiled, err := b.profile(n)
 	if err != nil {
 		return s, err
@@ -308,6 +309,7 @@ func (b *bed) step(ctx context.Context, n int, c Calls) (Step, error) {
 	}
 	took := time.Since(start).Seconds()
 	s.Controller, s.Exchange = (cpuTime()-own).Seconds()/took, (last.CPU-first.CPU).Seconds()/took
+	s.Waited = (coreWait() - waited).Seconds() / took
 	slices.Sort(s.Added)
 	rss, heap := b.weigh()
 	if err := b.heapProfile(n); err != nil {
@@ -427,12 +429,12 @@ func wait(ctx context.Context, d time.Duration) error {
 }
 
 func (c Calls) print(steps []Step) {
-	rows := [][]string{{"live dialogues", "set up a second", "turns", "added p50", "p95", "p99", "longest", "controller's core", "exchange's core", "resident a call", "heap a call", "errors"}}
+	rows := [][]string{{"live dialogues", "set up a second", "turns", "added p50", "p95", "p99", "longest", "controller's core", "exchange's core", "ready, but without a core", "resident a call", "heap a call", "errors"}}
 	kib := func(n int64, live int) string { return fmt.Sprintf("%.0f KiB", float64(n)/1024/float64(live)) }
 	percent := func(v float64) string { return fmt.Sprintf("%.0f%%", 100*v) }
 	for _, s := range steps {
 		rows = append(rows, []string{strconv.Itoa(s.Live), fmt.Sprintf("%.0f", s.SetUp), strconv.Itoa(len(s.Added)), ms(quantile(s.Added, 500)), ms(quantile(s.Added, 950)), ms(quantile(s.Added, 990)), ms(quantile(s.Added, 1000)),
-			percent(s.Controller), percent(s.Exchange), kib(s.RSS, s.Live), kib(s.Heap, s.Live), orDefault(strings.Join(s.Errors, "; "), "none")})
+			percent(s.Controller), percent(s.Exchange), percent(s.Waited), kib(s.RSS, s.Live), kib(s.Heap, s.Live), orDefault(strings.Join(s.Errors, "; "), "none")})
 	}
 	_, _ = fmt.Fprintln(c.Out)
 	table(c.Out, rows)
@@ -442,7 +444,8 @@ waited for, and then one marked frame is queued for the controller's media socke
 final, so that the turn is decided there and then; understanding and voice are of zero latency too. The time ends when the exchange has
 read the first message with our sound. It holds both ways through the kernel and the exchange's own delay. A core's share is the
 processor time of each process itself; recordings are written, the script is a loop of short questions, calls are spread over 16 paces.
-Memory is over that before the first call, resident memory includes the garbage that the collector has not yet returned.
+Ready, but without a core: how much of the time threads of the controller waited while somebody else had the core, each counted: far above
+nothing the other figures say more of the machine's other work than of the controller. Memory is over that before the first call, resident memory includes the garbage that the collector has not yet returned.
 `)
 	c.summary(steps)
 }
@@ -455,7 +458,7 @@ func (c Calls) summary(steps []Step) {
 			continue
 		}
 		last = s
-		if s.Controller < busyLimit && s.Exchange < busyLimit {
+		if s.Controller < busyLimit && s.Exchange < busyLimit && s.Waited < 0.2 { // else it would have used more
 			base = s
 		}
 		if s.Live >= aimDialogues && whole == nil {
@@ -468,7 +471,7 @@ func (c Calls) summary(steps []Step) {
 		p("per core: %d dialogues cost %.2f of the controller's core (both processes below %.0f %%), that is %.2f %% of a core each", base.Live, base.Controller, 100*busyLimit, 100*base.Controller/float64(base.Live))
 		p("extrapolated, not measured: a full core would bear %.0f dialogues", float64(base.Live)/base.Controller)
 	} else {
-		p("per core: no step left both processes below %.0f %%: no figure", 100*busyLimit)
+		p("per core: no step left both processes below %.0f %% and the controller its core: no figure", 100*busyLimit)
 	}
 	if last != nil {
 		p("most without an error in this run: %d live dialogues", last.Live)

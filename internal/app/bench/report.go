@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strconv"
@@ -137,3 +138,20 @@ func quantile(sorted []time.Duration, perMille int) time.Duration {
 }
 
 func ms(d time.Duration) string { return fmt.Sprintf("%.1f ms", float64(d)/float64(time.Millisecond)) }
+
+// coreWait is how long the threads of this process were ready to run and had no
+// core; 0 where the kernel does not tell.
+func coreWait() (sum time.Duration) {
+	files, _ := filepath.Glob("/proc/self/task/*/schedstat")
+	for _, f := range files {
+		raw, err := os.ReadFile(f) //nolint:gosec // of the kernel
+		if err != nil {
+			continue
+		}
+		var ran, waited int64
+		if _, err := fmt.Sscan(string(raw), &ran, &waited); err == nil {
+			sum += time.Duration(waited)
+		}
+	}
+	return sum
+}
