@@ -61,7 +61,7 @@ func callMany(s *stage) {
 		if n := len(p.Calls()); n != 1 {
 			s.Errorf("call %d: %d rings", i, n)
 		}
-		if got := share(c.Record.Heard, own(i)); got < 0.8 || c.Record.Audible < 500*ms {
+		if got := share(c.Record.Heard, own(i)); got < 0.7 || c.Record.Audible < 500*ms { // another call's tone instead of ours would leave none of it
 			s.Errorf("call %d: heard %v, share of its own tone %.2f", i, c.Record.Audible, got)
 		}
 	}
