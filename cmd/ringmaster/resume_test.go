@@ -43,12 +43,12 @@ type resumedSeen struct {
 // same call, with a word about the gap. Printed is how long the callee heard
 // nothing of us, the start of the process included. The one call whose log is
 // not whole gets a goodbye. One kill of 4 calls always;
-// with RINGMASTER_PROVE=1 25 kills of 12, and then the aim of 3 s is asserted.
+// with RINGMASTER_PROVE=1 10 kills of 12, and then the aim of 3 s is asserted.
 func TestRow_M3_AConversationGoesOnAfterKill9(t *testing.T) {
 	kills, people := 1, 4
 	prove := os.Getenv("RINGMASTER_PROVE") != ""
 	if prove {
-		kills, people = 25, 12
+		kills, people = 10, 12
 	}
 	var gaps []time.Duration
 	for k := range kills {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"ringmaster/config"
 	"ringmaster/internal/api"
 	"ringmaster/internal/call"
 	"ringmaster/internal/campaign"
@@ -125,6 +126,11 @@ func (p *prepared) goOn(ctx context.Context, id pbx.LegID, past *call.Resumption
 	switch phase := past.Phase(); {
 	case phase == call.Over:
 		o = past.Outcome()
+	case a.Inbound && p.line.node.cfg.Kind == config.FreeSWITCH && phase != call.Closing:
+		// When its socket closed the exchange's own menu took the caller.
+		log.Warn("the controller died in mid-call: the caller is in the exchange's menu")
+		o = past.Left()
+		o.Disposition = campaign.Uncertain
 	case phase == call.HandedOver, past.Queued():
 		log.Warn("the controller died while a person had the call: it goes on without us")
 		o = past.Left()
