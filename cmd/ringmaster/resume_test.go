@@ -2,7 +2,6 @@ package main
 
 import (
 	"database/sql"
-	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -178,7 +177,7 @@ func (h *house) resumed(key, task string) {
 		h.Errorf("%s: recordings %+v", key, a.Recordings)
 	}
 	if testing.Verbose() && key == "order-001" {
-		h.Log(fmt.Sprintf("%s (%s): %+v", a.Disposition, a.Reason, a.Turns))
+		h.Logf("%s (%s): %+v", a.Disposition, a.Reason, a.Turns)
 	}
 }
 

@@ -17,7 +17,6 @@ import (
 	"ringmaster/internal/dialogue"
 	"ringmaster/internal/pbx"
 	"ringmaster/internal/scheduler"
-	"ringmaster/internal/speech"
 )
 
 // farewellLimit is how long the goodbye of a call that cannot go on may take.
@@ -242,7 +241,7 @@ func (p *prepared) dismiss(ctx context.Context, id pbx.LegID, inputs []scheduler
 		return campaign.Outcome{StartedAt: a.PlacedAt, EndedAt: time.Now(), Disposition: campaign.Transferred, Reason: call.ReasonLeft,
 			Degraded: []string{call.DegradedController}}, nil
 	}
-	line := call.FarewellLine(speech.Language(a.Person.Language))
+	line := call.FarewellLine(a.Person.Language)
 	return call.Abandoned(ctx, p.line.node.sw, id, a, func(ctx context.Context, leg pbx.Leg) {
 		log.Warn("a call cannot go on after its controller died, and is ended with a goodbye", "err", why)
 		if err := call.Farewell(ctx, leg, call.Plan{Format: p.line.node.format}, c.deps.Synthesizer, line, farewellLimit); err != nil {

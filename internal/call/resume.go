@@ -212,7 +212,8 @@ func (r *rules) goOn(s State, late bool) (State, []Effect) {
 	s.MediaTries, s.MediaGone, s.Handing, s.Suspect, s.Keys = 0, false, false, false, ""
 	s.Bridge = true
 	s.set(dlMedia, r.limits.MediaOpen)
-	said, more := s.Turn.Said(), []Effect(nil)
+	said := s.Turn.Said()
+	var more []Effect
 	switch {
 	case late && !s.Asking && (s.Saying || s.Suspended || letters(said) == ""):
 		s.Wording, s.Saying, s.Suspended = false, false, false

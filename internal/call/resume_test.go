@@ -239,7 +239,7 @@ func TestAbandonedWithAGoodbye(t *testing.T) {
 	first, _ := resumeLog(t)
 	synctest.Test(t, func(t *testing.T) {
 		l := alive(t, first, "callee", callee.Script{Steps: []callee.Step{pause(time.Minute)}})
-		var heard error = errors.New("nothing was said")
+		heard := errors.New("nothing was said")
 		began := time.Now()
 		o, err := Abandoned(t.Context(), l.sim, l.plan.Request.ID, l.plan.Attempt, func(ctx context.Context, leg pbx.Leg) {
 			heard = Farewell(ctx, leg, l.plan, l.synth, FarewellLine("cmn"), 8*time.Second)
