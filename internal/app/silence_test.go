@@ -67,7 +67,7 @@ func readSilences(them, us []int16, rate int) (out []int64) {
 // least 95 of 100 turns must be explained to 20 ms.
 func TestRow_M16_SilenceOfTheRecordingAndSpansOfTheLogAtTheWire(t *testing.T) {
 	t.Parallel()
-	calls, rest := 4, []callee.Step{{Listen: &callee.Listen{Start: 30 * time.Second, Silence: 700 * time.Millisecond, Max: 1500 * time.Millisecond}}, {Hangup: true}}
+	calls, rest := 4, []callee.Step{{BargeIn: 600 * time.Millisecond}, {Say: make([]int16, callee.FrameSamples)}, {Hangup: true}} // hangs up into our answer, whenever it comes
 	if os.Getenv("RINGMASTER_PROVE") != "" {
 		calls, rest = 40, []callee.Step{turnOf(), {Wait: 20 * time.Millisecond}, spoken("明白了"), turnOf(), {Wait: 20 * time.Second}}
 	}
