@@ -84,8 +84,13 @@ func resumeOnce(t *testing.T, seed, people int) (gaps []time.Duration) {
 		}
 		return n == people
 	})
+	h.until(time.Minute, "what was said is in every log", func() bool { return h.logged("line_started") == people })
 	died := time.Now()
 	h.kill()
+	before := map[string]time.Duration{}
+	for _, c := range h.rings() {
+		before[c.ID] = c.Record.Audible
+	}
 	h.tear(orders["order-000"])
 	if !h.start() {
 		t.Fatal("the next life did not start")
@@ -119,9 +124,14 @@ func resumeOnce(t *testing.T, seed, people int) (gaps []time.Duration) {
 		return n
 	}
 	h.until(time.Minute, "who cannot be gone on with is let go", func() bool { return over() > 0 })
-	if n := over(); n != 1 {
-		t.Errorf("%d calls ended", n)
-	}
+	h.until(time.Minute, "the word about the gap is over", func() bool {
+		for _, c := range h.rings() {
+			if at, ok := before[c.ID]; ok && c.Outcome == "" && c.Record.Audible < at+3*time.Second {
+				return false
+			}
+		}
+		return true
+	})
 	h.stop() // its grace is short: it hangs up
 	rung := map[string]bool{}
 	for _, c := range h.rings() {
@@ -181,11 +191,29 @@ func (h *house) resumed(key, task string) {
 	}
 }
 
-// tear takes an input out of the middle of a call's log.
-func (h *house) tear(task string) {
+// sqlite opens the house's database beside the controller.
+func (h *house) sqlite() *sql.DB {
 	h.Helper()
 	db, err := sql.Open("sqlite", filepath.Join(h.dir, "ringmaster.db"))
 	h.must(err)
+	return db
+}
+
+// logged counts the calls in whose log there is an input of a kind.
+func (h *house) logged(kind string) (n int) {
+	h.Helper()
+	db := h.sqlite()
+	defer func() { _ = db.Close() }()
+	if err := db.QueryRow("SELECT COUNT(DISTINCT attempt_id) FROM call_event WHERE kind = ?", kind).Scan(&n); err != nil {
+		return 0 // the controller writes
+	}
+	return n
+}
+
+// tear takes an input out of the middle of a call's log.
+func (h *house) tear(task string) {
+	h.Helper()
+	db := h.sqlite()
 	defer func() { _ = db.Close() }()
 	id, err := uuid.Parse(task)
 	h.must(err)
