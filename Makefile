@@ -135,6 +135,7 @@ prove: ## everything that a release has to pass, each test at its full count; go
 	$(step) replay $(full) -run '^TestRow_M4_' ./internal/call
 	$(step) replay-wire $(full) -timeout=30m -run '^TestRow_M4_' ./internal/app
 	$(step) exchanges $(full) -timeout=60m -run '^TestRow_(M5|M14)_' ./cmd/ringmaster
+	$(step) kills $(full) -timeout=180m -run '^TestRow_M3_' ./cmd/ringmaster
 	$(step) labels $(full) -run '^TestRow_M13_' ./internal/label
 	$(step) conversations $(full) -timeout=30m ./scripts
 	$(step) auditor RINGMASTER_AUDIT_ROWS=1000000 RINGMASTER_EXPLAIN_DAY=1 go test -count=1 -v -timeout=60m -run '^TestRow_(T23_AnAuditors|M1_TheReasons)' ./internal/api
