@@ -68,9 +68,10 @@ func fuzzing(ctx context.Context, args []string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	err = o.run(ctx, all, file, out)
+	at := commit(ctx) // an interruption ends what could ask for it
+	err = o.run(ctx, all, file, at, out)
 	if o.write != "" {
-		err = errors.Join(err, os.MkdirAll(filepath.Dir(o.write), 0o755), os.WriteFile(o.write, []byte(fuzzTable(all, commit(ctx), machine())), 0o644))
+		err = errors.Join(err, os.MkdirAll(filepath.Dir(o.write), 0o755), os.WriteFile(o.write, []byte(fuzzTable(all, at, machine())), 0o644))
 	}
 	return err
 }
@@ -124,7 +125,7 @@ func readTargets(file string, found []target) ([]*target, error) {
 }
 
 // run gives each target a short first sitting, and then the fastest all of theirs.
-func (o fuzzOptions) run(ctx context.Context, all []*target, file string, out io.Writer) error {
+func (o fuzzOptions) run(ctx context.Context, all []*target, file, at string, out io.Writer) error {
 	begun := time.Now()
 	var broken error
 	for ctx.Err() == nil && (o.limit == 0 || time.Since(begun) < o.limit) {
@@ -137,7 +138,7 @@ func (o fuzzOptions) run(ctx context.Context, all []*target, file string, out io
 			amount = strconv.FormatInt(min(max(1000, int64(r*o.slice.Seconds())), o.execs-t.Execs), 10) + "x"
 		}
 		err := t.sit(ctx, amount, out)
-		t.Last = commit(ctx)
+		t.Last = at
 		broken = errors.Join(broken, err)
 		if err := writeJSON(file, all); err != nil {
 			return err
