@@ -132,7 +132,7 @@ func (e *Endpoint) onInvite(req *sip.Request, tx sip.ServerTransaction) {
 		e.answer(tx, req, 404, "Not Found", nil)
 		return
 	}
-	go d.call.read()
+	e.pollers.listen(d.call.line)
 	d.call.wheel.add(d.call)
 	d.mu.Lock()
 	d.respond(tx, d.invite, body)

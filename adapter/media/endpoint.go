@@ -53,19 +53,20 @@ type EndpointConfig struct {
 // Endpoint is a SIP user agent that takes calls of our own exchanges, one for
 // every Expect, and carries their sound.
 type Endpoint struct {
-	cfg    EndpointConfig
-	ip     netip.Addr     // RTP is bound here
-	public netip.AddrPort // what we say of ourselves
-	udp    *net.UDPConn
-	tcp    net.Listener
-	parser *sip.Parser
-	ua     *sipgo.UserAgent
-	client *sipgo.Client
-	wheels wheels
-	ctx    context.Context // ends with the endpoint
-	cancel context.CancelFunc
-	work   sync.WaitGroup // farewells and refreshes, see spawn
-	serve  sync.WaitGroup
+	cfg     EndpointConfig
+	ip      netip.Addr     // RTP is bound here
+	public  netip.AddrPort // what we say of ourselves
+	udp     *net.UDPConn
+	tcp     net.Listener
+	parser  *sip.Parser
+	ua      *sipgo.UserAgent
+	client  *sipgo.Client
+	wheels  wheels
+	pollers pollers
+	ctx     context.Context // ends with the endpoint
+	cancel  context.CancelFunc
+	work    sync.WaitGroup // farewells and refreshes, see spawn
+	serve   sync.WaitGroup
 
 	leaving   atomic.Bool // requests are not listened to any more
 	strangers bucket
@@ -199,7 +200,7 @@ func (e *Endpoint) start() error {
 		e.answer(tx, req, 405, "Method Not Allowed", nil, "Allow", allowedMethods)
 	})
 	e.ctx, e.cancel = context.WithCancel(context.Background())
-	e.wheels = newWheels()
+	e.wheels, e.pollers = newWheels(), newPollers(e.cfg.Log)
 	e.serve.Go(func() { _ = server.ServeUDP(e.udp) })
 	e.serve.Go(func() { _ = server.ServeTCP(e.tcp) })
 	return nil
@@ -268,6 +269,7 @@ func (e *Endpoint) Close() error {
 	<-said // before the library closes: a request of ours would open a socket of its own
 	<-time.After(underWay)
 	e.wheels.close()
+	e.pollers.close()
 	err := errors.Join(e.ua.Close(), e.udp.Close(), e.tcp.Close())
 	e.serve.Wait()
 	if err := e.ua.TransportLayer().Pool("udp").Clear(); err != nil { // of a request that was under way all the same

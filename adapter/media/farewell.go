@@ -19,6 +19,7 @@ func (d *dialog) end(why error) { d.call.end(why) }
 func (d *dialog) shut() {
 	d.call.wheel.remove(d.call)
 	_ = d.call.conn.Close()
+	d.e.pollers.leave(d.call.line)
 	d.x.giveUp("the exchange called the media endpoint and the call ended before it was handed out; a new attempt gets new ports")
 	d.mu.Lock()
 	d.timer.stop()

@@ -1,6 +1,7 @@
 package media
 
 import (
+	"log/slog"
 	"runtime"
 	"slices"
 	"sync"
@@ -124,6 +125,43 @@ func (w *wheel) take(spoke int, batch []rider) ([]rider, bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return append(batch, w.spokes[spoke]...), w.riders == 0
+}
+
+// pollers shares lines out to one poller per processor; none where there is no
+// such thing.
+type pollers []*poller
+
+func newPollers(log *slog.Logger) (ps pollers) {
+	for range runtime.GOMAXPROCS(0) {
+		p, err := newPoller()
+		if err != nil {
+			log.Debug("media endpoint: every call reads its own socket", "err", err)
+			return ps
+		}
+		ps = append(ps, p)
+	}
+	return ps
+}
+
+// listen takes a line's packets from now on.
+func (ps pollers) listen(l *line) {
+	if len(ps) > 0 && slices.MinFunc(ps, func(a, b *poller) int { return a.load() - b.load() }).add(l) == nil {
+		return
+	}
+	go l.read()
+}
+
+// leave forgets a line whose socket is closed.
+func (ps pollers) leave(l *line) {
+	for _, p := range ps {
+		p.remove(l)
+	}
+}
+
+func (ps pollers) close() {
+	for _, p := range ps {
+		p.close()
+	}
 }
 
 // wheels shares legs out to one wheel per processor.
