@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"ringmaster/config"
+	"ringmaster/internal/lab/fstwin"
+	"ringmaster/internal/lab/twin"
 	"ringmaster/internal/lab/twin/callee"
 )
 
@@ -65,4 +67,83 @@ func (h *house) seen(phase string) (n int) {
 		}
 	}
 	return n
+}
+
+// People take calls over, on either brand: the customer is heard by the person
+// who answers; where they decline, the assistant goes on; when the customer
+// leaves while the person's telephone rings, nobody's telephone rings any more.
+func TestRow_T17_PeopleTakeOver(t *testing.T) {
+	for _, brand := range []string{config.Asterisk, config.FreeSWITCH} {
+		t.Run(brand, func(t *testing.T) {
+			t.Parallel()
+			ex, p := twinOf(t, brand)
+			wants := []callee.Step{turnOf(), spoken("转人工"), turnOf()}
+			after := func(more ...callee.Step) callee.Script {
+				return callee.Script{Ring: 200 * time.Millisecond, Keep: true, Steps: slices.Concat(wants, more)}
+			}
+			ex.Callee("joined", after(turnOf(), spoken("你好啊"), callee.Step{Wait: time.Minute}))
+			ex.Callee("declined", after(callee.Step{Wait: 20 * time.Second}))
+			ex.Callee("leaves", after(callee.Step{Wait: time.Second}, callee.Step{Hangup: true}))
+			h := newHouse(t, p, "sqlite")
+			heard := func(who string) []string {
+				c := ex.Calls(who)
+				if len(c) == 0 {
+					return nil
+				}
+				return words(t, c[len(c)-1].Record.Heard, callee.Rate)
+			}
+
+			ex.Agent("agent1", callee.Script{Ring: 200 * time.Millisecond, Keep: true,
+				Steps: []callee.Step{{Wait: time.Second}, spoken("我是人工客服"), {Wait: 4 * time.Second}, {Hangup: true}}})
+			a := h.attempt(h.ring("joined", "e2e_001"), 1, 60*time.Second)
+			if a.Disposition != "transferred" {
+				a.show(t)
+				t.Fatalf("%s", a.Disposition)
+			}
+			h.noLegs()
+			if customer, person := heard("joined"), heard("agent:agent1"); !slices.Contains(customer, "我是人工客服") || !slices.Contains(person, "你好啊") {
+				t.Errorf("the customer heard %q, the person %q", customer, person)
+			}
+
+			ex.Agent("agent1", callee.Script{Ring: 3 * time.Second, Reject: 486}) // the one customer waits for that, the other does not
+			declined, leaves := h.ring("declined", "e2e_001"), h.ring("leaves", "e2e_001")
+			a = h.attempt(declined, 1, 60*time.Second)
+			if us := a.side("us"); a.Reason != "transfer_failed" || us[len(us)-1] != "不好意思，现在人工坐席都在忙，我已经记下了，会有同事尽快给您回电，再见。" {
+				a.show(t)
+				t.Errorf("declined: %s", a.Disposition)
+			}
+			if a = h.attempt(leaves, 1, 60*time.Second); a.Disposition == "transferred" || a.Disposition == "completed" {
+				a.show(t)
+				t.Errorf("the customer left while a person was called: %s", a.Disposition)
+			}
+			h.noLegs()
+			h.until("nobody's telephone rings", 10*time.Second, func() bool { return ex.Stats().Live == 0 })
+		})
+	}
+}
+
+// playhouse is a twin whose callees and people can be told what to do.
+type playhouse interface {
+	Callee(number string, s callee.Script)
+	Agent(name string, s callee.Script)
+	Calls(number string) []twin.Call
+	Stats() twin.Stats
+}
+
+// twinOf is a twin of the brand with one agent, and how it is reached.
+func twinOf(t *testing.T, brand string) (playhouse, config.PBX) {
+	t.Helper()
+	if brand == config.Asterisk {
+		ex, p := newTwin(t)
+		p.Agents = []config.Agent{{Name: "agent1", Endpoint: "PJSIP/agent1"}}
+		return ex, p
+	}
+	ex, err := fstwin.Start(fstwin.Config{Password: "twin-password", Gateways: []string{"lab"}}, "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(ex.Close)
+	return ex, config.PBX{Name: "twin", Kind: config.FreeSWITCH, Address: ex.Addr(), Password: config.NewSecret("twin-password"), App: "ringmaster", Media: config.Media{Format: "slin"},
+		Trunks: []config.Trunk{{Name: "lab", Endpoint: "sofia/gateway/lab/{number}", Lab: true, Lines: 100}},
+		Agents: []config.Agent{{Name: "agent1", Endpoint: "user/agent1"}}}
 }
