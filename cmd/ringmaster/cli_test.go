@@ -133,7 +133,7 @@ func TestDoctorSaysWhatToDo(t *testing.T) {
 	}
 	text, err := os.ReadFile(h.config)
 	h.must(err)
-	for _, c := range []struct{ what, old, new, part, fix string }{
+	for i, c := range []struct{ what, old, new, part, fix string }{
 		{"exchange away", h.twin.URL(), "http://127.0.0.1:1/ari", "pbx twin", "is Asterisk running"},
 		{"password", "twin-password", "wrong-password", "pbx twin", "user and password"},
 		{"recognizer away", "kind: funasr, url: \"ws://", "kind: funasr, url: \"ws://127.0.0.1:1/?", "recognizer lab", "is the recognition server running"},
@@ -144,7 +144,9 @@ func TestDoctorSaysWhatToDo(t *testing.T) {
 		t.Run(c.what, func(t *testing.T) {
 			t.Parallel() // a doctor mostly waits
 			file := filepath.Join(t.TempDir(), "broken.yaml")
-			must(t, os.WriteFile(file, []byte(strings.Replace(string(text), c.old, c.new, 1)), 0o600))
+			broken := strings.Replace(string(text), c.old, c.new, 1)
+			broken = strings.Replace(broken, "app: ringmaster", fmt.Sprintf("app: doctor%d", i), 1) // an application has one controller
+			must(t, os.WriteFile(file, []byte(broken), 0o600))
 			out, complaints, code := run(t, h.bin, "doctor", "--config", file)
 			if code == 0 || !strings.Contains(out, "FAIL  "+c.part) || !strings.Contains(out, c.fix) || strings.Count(out, "FAIL") != 1 {
 				t.Errorf("%s: exit %d, want only %q to fail, with %q\n%s%s", c.what, code, c.part, c.fix, out, complaints)
