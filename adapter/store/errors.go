@@ -28,7 +28,8 @@ var (
 	// ErrSealed: a stored number cannot be decrypted with the keys at hand.
 	ErrSealed = errors.New("a stored number cannot be read with the configured keys: add the earlier key to the old keys")
 
-	errNoAnswer = errors.New("COMMIT was not answered in time")
+	errNoAnswer   = errors.New("COMMIT was not answered in time")
+	errRolledBack = errors.New("COMMIT was refused and the transaction rolled back")
 
 	errAgain = errors.New("lost a race that a second try settles") // internal: retried by write
 )
@@ -150,9 +151,9 @@ func unknownCommit(err error) bool {
 		return false // database/sql found ctx ended before it sent COMMIT
 	case number == myShutdown, number == myCommitFailed, number == myInterrupted, number == myKilled:
 		return true
-	case number == myLockTimeout:
-		// COMMIT waited for a metadata lock (a backup's). The transaction is still
-		// open, and whoever gets its connection next commits it by its BEGIN.
+	case errors.Is(err, errRolledBack):
+		return false
+	case number == myLockTimeout: // and its ROLLBACK was not answered
 		return true
 	}
 	return number == 0

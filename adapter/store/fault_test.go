@@ -201,6 +201,32 @@ func TestLockTimeoutIsRetried(t *testing.T) {
 	}
 }
 
+// TestRefusedCommitHoldsNothing answers COMMIT with a lock time-out, which leaves a transaction open: its locks are free when the method
+// returns, and who takes its connection next commits nothing of it.
+func TestRefusedCommitHoldsNothing(t *testing.T) {
+	direct, c := openNew(t, onMariaDB)
+	seed(t, direct, 1)
+	a := claimOne(t, direct)
+	p, through := proxied(t, c)
+	through.RetryFor, through.MaxConns = time.Nanosecond, 2
+	s := openAt(t, through)
+	p.Decide(func(int64) dbproxy.Fate { return dbproxy.LockTimeout })
+	if err := s.Place(t.Context(), a.Fence, campaign.Placement{PBX: "p"}, actOf(a), allowed, time.Now()); err == nil || errors.Is(err, ErrUnknownCommit) {
+		t.Errorf("place: %v, want a lock time-out that is certain", err)
+	}
+	p.Decide(func(int64) dbproxy.Fate { return dbproxy.Pass })
+	conflicts := direct.Stats().Conflicts
+	if v, err := direct.Attempt(t.Context(), "acme", a.ID); err != nil || v.State != campaign.AttemptClaimed {
+		t.Errorf("attempt %s, %v", v.State, err)
+	}
+	if err := direct.Place(t.Context(), a.Fence, campaign.Placement{PBX: "p"}, actOf(a), allowed, time.Now()); err != nil {
+		t.Errorf("place by another: %v", err)
+	}
+	if n := direct.Stats().Conflicts - conflicts; n != 0 {
+		t.Errorf("%d waits for the locks of a transaction that nobody owns", n)
+	}
+}
+
 // TestStall freezes the network: each method returns after its deadline although nothing moves, and the store is well afterwards.
 func TestStall(t *testing.T) {
 	s0, c := openNew(t, onMariaDB)

@@ -52,7 +52,7 @@ func (s *Store) openMySQL(c Config) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrConfig, err)
 	}
-	db := sql.OpenDB(readCommitted{inner})
+	db := sql.OpenDB(connector{inner})
 	db.SetMaxOpenConns(max(c.MaxConns, 2)) // a migration holds one for its lock
 	db.SetMaxIdleConns(c.MaxConns)
 	db.SetConnMaxLifetime(5 * time.Minute)
@@ -72,23 +72,89 @@ type driverLog struct{ log *slog.Logger }
 // Print implements mysql.Logger. The driver's remarks hold addresses and network errors, never statements.
 func (l driverLog) Print(v ...any) { l.log.Debug("database connection", "err", fmt.Sprint(v...)) }
 
-// readCommitted sets the isolation of every connection by statement: the variable's name differs between MySQL (transaction_isolation) and
-// MariaDB before 11.1 (tx_isolation).
-type readCommitted struct{ driver.Connector }
+// connector makes connections that are READ COMMITTED and never go back to the pool with a transaction open.
+type connector struct{ driver.Connector }
 
-// Connect implements driver.Connector.
-func (c readCommitted) Connect(ctx context.Context) (driver.Conn, error) {
-	conn, err := c.Connector.Connect(ctx)
+// Connect implements driver.Connector. The isolation is set by statement: the variable's name differs between MySQL
+// (transaction_isolation) and MariaDB before 11.1 (tx_isolation).
+func (c connector) Connect(ctx context.Context) (driver.Conn, error) {
+	inner, err := c.Connector.Connect(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if ex, ok := conn.(driver.ExecerContext); ok {
-		_, err = ex.ExecContext(ctx, "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED", nil)
-	} else {
-		err = errors.New("the driver cannot run a statement on a new connection")
+	conn, ok := inner.(driverConn)
+	if !ok {
+		return nil, errors.Join(errors.New("the driver's connections lack what the store needs"), inner.Close())
 	}
-	if err != nil {
+	if _, err = conn.ExecContext(ctx, "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED", nil); err != nil {
 		return nil, errors.Join(err, conn.Close())
 	}
-	return conn, nil
+	return &settled{driverConn: conn}, nil
+}
+
+// driverConn is what the MySQL driver's connections do.
+type driverConn interface {
+	driver.Conn
+	driver.ConnBeginTx
+	driver.ConnPrepareContext
+	driver.ExecerContext
+	driver.QueryerContext
+	driver.NamedValueChecker
+	driver.Pinger
+	driver.SessionResetter
+	driver.Validator
+}
+
+// settled is a connection that knows how a transaction ended. A COMMIT that waited too long for a metadata lock (a backup's) is answered
+// with 1205 and leaves its transaction open: in the pool its connection would hold every lock until somebody took it, and BEGIN would
+// then commit what its writer had given up.
+type settled struct {
+	driverConn
+	bad bool // one goroutine at a time uses a connection
+}
+
+// BeginTx implements driver.ConnBeginTx.
+func (c *settled) BeginTx(ctx context.Context, o driver.TxOptions) (driver.Tx, error) {
+	tx, err := c.driverConn.BeginTx(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	return settledTx{Tx: tx, conn: c}, nil
+}
+
+// IsValid implements driver.Validator.
+func (c *settled) IsValid() bool { return !c.bad && c.driverConn.IsValid() }
+
+type settledTx struct {
+	driver.Tx
+	conn *settled
+}
+
+// rollbackWait is how long a server may take to answer ROLLBACK before its connection is closed instead.
+const rollbackWait = 3 * time.Second
+
+// Commit implements driver.Tx.
+func (t settledTx) Commit() error {
+	err := t.Tx.Commit()
+	if err == nil {
+		return nil
+	}
+	if number, _ := code(err); number == myLockTimeout {
+		ctx, cancel := context.WithTimeout(context.Background(), rollbackWait)
+		defer cancel()
+		if _, failed := t.conn.ExecContext(ctx, "ROLLBACK", nil); failed == nil {
+			return fmt.Errorf("%w (%w)", errRolledBack, err)
+		}
+	}
+	t.conn.bad = true
+	return err
+}
+
+// Rollback implements driver.Tx.
+func (t settledTx) Rollback() error {
+	err := t.Tx.Rollback()
+	if err != nil {
+		t.conn.bad = true
+	}
+	return err
 }
