@@ -226,9 +226,12 @@ func ReadWAV(r io.Reader, limit int) (WAV, error) {
 	return wav, nil
 }
 
-// wavHeader is the 44 bytes before 16-bit PCM samples.
+// wavHeaderSize is what wavHeader takes.
+const wavHeaderSize = 44
+
+// wavHeader is what stands before 16-bit PCM samples.
 func wavHeader(rate, tracks int, dataBytes uint32) []byte {
-	b := make([]byte, 0, 44)
+	b := make([]byte, 0, wavHeaderSize)
 	b = append(b, "RIFF"...)
 	b = binary.LittleEndian.AppendUint32(b, 36+dataBytes)
 	b = append(b, "WAVEfmt "...)
@@ -277,63 +280,104 @@ func WriteWAV(w io.Writer, wav WAV) error {
 	return err
 }
 
-// WAVWriter writes a recording as it happens. The file is a valid WAV at every
-// moment: whoever kills the process loses at most the last second.
+// WAVWriter writes a recording as it happens. Its header never counts what is
+// not in the file: whoever kills the process loses at most the last second.
 type WAVWriter struct {
-	w       io.WriteSeeker
+	w       io.WriterAt
 	tracks  int
 	rate    int
-	pending []byte
-	bytes   int64 // of samples in the file
-	patched int64 // of samples that the header counts
+	pending []byte // of samples, less than a block
+	bytes   int64  // of samples in the file
+	patched int64  // of samples that the header counts
 	err     error
 }
 
-// NewWAVWriter writes the header of an empty recording at the current place of
-// w, which must be its beginning (and not be opened for appending).
-func NewWAVWriter(w io.WriteSeeker, rate, tracks int) (*WAVWriter, error) {
+// NewWAVWriter writes the header of an empty recording to w, which holds
+// nothing yet (and is not opened for appending). What w is given stays in
+// order; it may write later and answer with an error then.
+func NewWAVWriter(w io.WriterAt, rate, tracks int) (*WAVWriter, error) {
 	if err := checkWAV(rate, tracks); err != nil {
 		return nil, err
 	}
-	if _, err := w.Write(wavHeader(rate, tracks, 0)); err != nil {
+	if _, err := w.WriteAt(wavHeader(rate, tracks, 0), 0); err != nil {
 		return nil, fmt.Errorf("audio: cannot begin a recording: %w", err)
 	}
-	return &WAVWriter{w: w, rate: rate, tracks: tracks}, nil
+	return &WAVWriter{w: w, rate: rate, tracks: tracks, pending: make([]byte, 0, wavBlock)}, nil
 }
 
+// wavBlock is how many bytes of samples wait to be written together: every
+// call that is recorded has them in memory (0.26 s of two tracks at 8 kHz).
+const wavBlock = 8 << 10
+
 // Write appends samples, interleaved if there are several tracks. They reach
-// the file, and its header, once a second of sound; after an error nothing more
-// is written and every call returns it.
+// the file in blocks of 8 KiB and its header once a second of sound; after an
+// error nothing more is written and every call returns it.
 func (w *WAVWriter) Write(samples []int16) error {
-	if w.err != nil {
-		return w.err
-	}
 	if len(samples)%w.tracks != 0 {
 		return fmt.Errorf("%w: %d samples for %d tracks", ErrWAVFormat, len(samples), w.tracks)
 	}
-	if w.bytes+int64(len(w.pending)+2*len(samples)) > math.MaxUint32-36 {
-		w.err = errors.Join(ErrWAVTooLong, w.flush())
+	if w.begin(len(samples)) != nil {
 		return w.err
 	}
-	w.pending, _ = Encode(w.pending, samples, Linear)
-	if len(w.pending) >= w.rate*w.tracks*2 {
-		w.err = w.flush()
+	for len(samples) > 0 {
+		n := min(len(samples), (wavBlock-len(w.pending))/2)
+		w.pending, _ = Encode(w.pending, samples[:n], Linear)
+		samples = samples[n:]
+		if w.full() != nil {
+			return w.err
+		}
 	}
-	return w.err
+	return w.end()
 }
 
 // WriteStereo appends the two sides of a conversation; the shorter one is
 // followed by silence.
 func (w *WAVWriter) WriteStereo(left, right []int16) error {
+	if w.tracks != 2 {
+		return fmt.Errorf("%w: two sides for %d tracks", ErrWAVFormat, w.tracks)
+	}
 	n := max(len(left), len(right))
-	both := make([]int16, 2*n)
-	for i, s := range left {
-		both[2*i] = s
+	if w.begin(2*n) != nil {
+		return w.err
 	}
-	for i, s := range right {
-		both[2*i+1] = s
+	for i := range n {
+		var l, r uint16
+		if i < len(left) {
+			l = uint16(left[i])
+		}
+		if i < len(right) {
+			r = uint16(right[i])
+		}
+		w.pending = append(w.pending, byte(l), byte(l>>8), byte(r), byte(r>>8))
+		if w.full() != nil {
+			return w.err
+		}
 	}
-	return w.Write(both)
+	return w.end()
+}
+
+// begin says why n more samples cannot be written.
+func (w *WAVWriter) begin(n int) error {
+	if w.err == nil && w.bytes+int64(len(w.pending)+2*n) > math.MaxUint32-36 {
+		w.err = errors.Join(ErrWAVTooLong, w.flush())
+	}
+	return w.err
+}
+
+// full brings a whole block to the file.
+func (w *WAVWriter) full() error {
+	if len(w.pending) >= wavBlock {
+		w.err = w.write()
+	}
+	return w.err
+}
+
+// end completes the header once a second of sound.
+func (w *WAVWriter) end() error {
+	if w.bytes+int64(len(w.pending))-w.patched >= int64(w.rate*w.tracks*2) {
+		w.err = w.flush()
+	}
+	return w.err
 }
 
 // Duration is the length of what was written so far.
@@ -342,19 +386,11 @@ func (w *WAVWriter) Duration() time.Duration {
 	return time.Duration(n) * time.Second / time.Duration(w.rate)
 }
 
-// Size is how long the file is, in bytes, as far as its header counts.
-func (w *WAVWriter) Size() int64 { return 44 + w.patched }
-
 // flush writes samples first and the header after: a header never counts what
 // is not there.
 func (w *WAVWriter) flush() error {
-	if len(w.pending) > 0 {
-		n, err := w.w.Write(w.pending)
-		w.bytes += int64(n)
-		w.pending = w.pending[:0]
-		if err != nil {
-			return fmt.Errorf("audio: recording stopped: %w", err)
-		}
+	if err := w.write(); err != nil {
+		return err
 	}
 	if w.bytes == w.patched {
 		return nil
@@ -366,15 +402,39 @@ func (w *WAVWriter) flush() error {
 	return nil
 }
 
+// write brings pending samples to the file.
+func (w *WAVWriter) write() error {
+	if len(w.pending) == 0 {
+		return nil
+	}
+	n, err := w.w.WriteAt(w.pending, wavHeaderSize+w.bytes)
+	w.bytes += int64(n)
+	w.pending = w.pending[:0]
+	if err != nil {
+		return fmt.Errorf("audio: recording stopped: %w", err)
+	}
+	return nil
+}
+
 func (w *WAVWriter) patch() error {
-	if _, err := w.w.Seek(0, io.SeekStart); err != nil {
-		return err
-	}
-	if _, err := w.w.Write(wavHeader(w.rate, w.tracks, uint32(w.bytes))); err != nil {
-		return err
-	}
-	_, err := w.w.Seek(0, io.SeekEnd)
+	_, err := w.w.WriteAt(wavHeader(w.rate, w.tracks, uint32(w.bytes)), 0)
 	return err
+}
+
+// WAVSize is how long a file of a WAVWriter is as far as its header counts, in
+// bytes, and how much sound that is: of one whose writing failed or was
+// interrupted it is what can be relied on.
+func WAVSize(r io.ReaderAt) (size int64, sound time.Duration, err error) {
+	var h [wavHeaderSize]byte
+	if _, err := r.ReadAt(h[:], 0); err != nil {
+		return 0, 0, fmt.Errorf("%w: shorter than its header", ErrWAV)
+	}
+	samples := int64(binary.LittleEndian.Uint32(h[40:]))
+	perSecond := int64(binary.LittleEndian.Uint32(h[28:]))
+	if string(h[:4]) != "RIFF" || string(h[36:40]) != "data" || perSecond == 0 {
+		return 0, 0, fmt.Errorf("%w: its header is not one of ours", ErrWAV)
+	}
+	return wavHeaderSize + samples, time.Duration(samples * int64(time.Second) / perSecond), nil
 }
 
 // Close writes what is pending and completes the header. It does not close the

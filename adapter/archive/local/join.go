@@ -25,7 +25,7 @@ func (a *Archive) Scratch() (*os.File, error) {
 
 // Join stores two mono recordings (WAV) of one conversation as one of two
 // tracks: left = them, right = us. The shorter one is filled up with silence.
-func (a *Archive) Join(ctx context.Context, tenant, attempt string, at time.Time, left, right io.Reader, p call.Publication) (campaign.Recording, error) {
+func (a *Archive) Join(_ context.Context, tenant, attempt string, at time.Time, left, right io.Reader, p call.Publication) (campaign.Recording, error) {
 	var sides [2]*audio.WAVReader
 	for i, r := range []io.Reader{left, right} {
 		w, err := audio.NewWAVReader(r)
@@ -36,7 +36,7 @@ func (a *Archive) Join(ctx context.Context, tenant, attempt string, at time.Time
 			return campaign.Recording{}, fmt.Errorf("%w: two mono files of one rate are joined, not %d tracks at %d/s", audio.ErrWAV, w.Tracks, w.Rate)
 		}
 	}
-	t, err := a.Create(ctx, tenant, attempt, audio.Format{Rate: sides[0].Rate}, at)
+	t, err := a.create(tenant, attempt, audio.Format{Rate: sides[0].Rate}, at, func(file *os.File) output { return direct{file} })
 	if err != nil {
 		return campaign.Recording{}, err
 	}

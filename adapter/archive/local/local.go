@@ -35,6 +35,7 @@ type Archive struct {
 	// Vault takes an original before anything is silenced in it; nil = originals
 	// are not kept.
 	vault func(tenant string, recording uuid.UUID, r io.Reader) error
+	spool spool
 }
 
 // New makes the root folder if need be and proves that it can be written.
@@ -62,8 +63,24 @@ func (a *Archive) KeepOriginals(vault func(tenant string, recording uuid.UUID, r
 
 var safe = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
 
-// Create starts a recording. The file is <attempt>.part.wav until Close.
+// Create starts a recording. The file is <attempt>.part.wav until Close. It is
+// written beside its call, which never waits for the disk.
 func (a *Archive) Create(_ context.Context, tenant, attempt string, f audio.Format, at time.Time) (call.Tracks, error) {
+	return a.create(tenant, attempt, f, at, func(file *os.File) output { return a.spool.file(file) })
+}
+
+// output is where a recording's bytes go.
+type output interface {
+	io.WriterAt
+	settle() error // everything is written, or never will be
+}
+
+// direct is a file that its writer waits for.
+type direct struct{ *os.File }
+
+func (direct) settle() error { return nil }
+
+func (a *Archive) create(tenant, attempt string, f audio.Format, at time.Time, to func(*os.File) output) (*tracks, error) {
 	if !safe.MatchString(tenant) || !safe.MatchString(attempt) || strings.HasPrefix(tenant, ".") {
 		return nil, ErrPath
 	}
@@ -80,7 +97,8 @@ func (a *Archive) Create(_ context.Context, tenant, attempt string, f audio.Form
 	if t.file, err = os.OpenFile(t.part, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600); err != nil {
 		return nil, fmt.Errorf("recording cannot be started: %w", err)
 	}
-	if t.wav, err = audio.NewWAVWriter(t.file, f.Rate, 2); err != nil {
+	t.out = to(t.file)
+	if t.wav, err = audio.NewWAVWriter(t.out, f.Rate, 2); err != nil {
 		return nil, errors.Join(err, t.file.Close())
 	}
 	t.rate = f.Rate

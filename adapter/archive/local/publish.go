@@ -29,6 +29,7 @@ type tracks struct {
 	tenant  string
 	id      uuid.UUID
 	file    *os.File
+	out     output
 	wav     *audio.WAVWriter
 	path    string // relative, final
 	part    string
@@ -40,7 +41,11 @@ func (t *tracks) Write(them, us []int16) error { return t.wav.WriteStereo(them, 
 
 // Close ends the recording. It can be published, and not yet be heard.
 func (t *tracks) Close() error {
-	if err := t.wav.Close(); err != nil {
+	err := t.wav.Close()
+	if failed := t.out.settle(); failed != nil { // it is what err comes from, if there is one
+		err = failed
+	}
+	if err != nil {
 		return fmt.Errorf("recording is incomplete: %w", err)
 	}
 	return nil
@@ -49,7 +54,10 @@ func (t *tracks) Close() error {
 // Publish silences the recording, writes its metadata, syncs it, and gives it
 // its hash and its final name. When any of that fails it is removed.
 func (t *tracks) Publish(p call.Publication) (rec campaign.Recording, err error) {
-	rec = campaign.Recording{ID: t.id, Rate: t.rate, Channels: 2, Duration: t.wav.Duration(), Silenced: p.Silence, Label: campaign.LabelNone}
+	rec = campaign.Recording{ID: t.id, Rate: t.rate, Channels: 2, Silenced: p.Silence, Label: campaign.LabelNone}
+	_ = t.out.settle() // Close has told of its error
+	size, sound, broken := audio.WAVSize(t.file)
+	rec.Duration = sound
 	defer func() {
 		if cerr := t.file.Close(); err == nil && cerr != nil {
 			err = cerr
@@ -71,7 +79,10 @@ func (t *tracks) Publish(p call.Publication) (rec campaign.Recording, err error)
 	if p.Withhold != "" {
 		return rec, errors.New(p.Withhold)
 	}
-	if err := t.finish(p.Silence); err != nil {
+	if broken != nil {
+		return rec, broken
+	}
+	if err := t.finish(size, p.Silence); err != nil {
 		return rec, err
 	}
 	if rec.SHA256, rec.Bytes, err = t.hash(); err != nil {
@@ -93,8 +104,7 @@ func (t *tracks) original() error {
 }
 
 // finish silences and marks the file.
-func (t *tracks) finish(silence []campaign.Silence) error {
-	size := t.wav.Size()
+func (t *tracks) finish(size int64, silence []campaign.Silence) error {
 	if err := t.file.Truncate(size); err != nil { // what an interrupted write left behind it
 		return err
 	}
