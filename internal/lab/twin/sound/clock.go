@@ -2,6 +2,7 @@ package sound
 
 import (
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -9,8 +10,15 @@ import (
 	"ringmaster/internal/lab/twin/callee"
 )
 
-// tick is the time of one frame.
-const tick = 20 * time.Millisecond
+// tick is the time of one frame. Lines that hear each other move together, at
+// one of the spokes of a tick: an exchange's calls have clocks of their own, and
+// do not all send in the same moment.
+const (
+	tick   = 20 * time.Millisecond
+	spokes = 10
+
+	anySpoke = spokes // of a leg or tap: that of who hears it
+)
 
 // maxCatchUp is how many late ticks are made up for; beyond them sound is lost
 // and counted.
@@ -24,7 +32,7 @@ type Done struct {
 }
 
 // Clock is the one clock of all sound: one goroutine, and on a busy exchange
-// one helper a processor, move every line by 20 ms at the same moment.
+// one helper a processor, move every line by 20 ms in every 20 ms.
 type Clock struct {
 	happened func([]Done)
 	stopped  <-chan struct{}
@@ -34,6 +42,7 @@ type Clock struct {
 	phones []*Line
 	legs   []*Line // legs and taps
 	place  map[*Line]int
+	seats  [spokes]int // telephones that have it
 	wake   chan struct{}
 	stats  audioStats
 }
@@ -75,6 +84,10 @@ func (c *Clock) Add(l *Line) {
 	if _, ok := c.place[l]; ok {
 		return
 	}
+	if l.seat = anySpoke; l.phone {
+		l.seat = slices.Index(c.seats[:], slices.Min(c.seats[:]))
+		c.seats[l.seat]++
+	}
 	at := c.list(l)
 	c.place[l] = len(*at)
 	*at = append(*at, l)
@@ -99,21 +112,28 @@ func (c *Clock) Remove(l *Line) {
 	(*at)[last] = nil
 	*at = (*at)[:last]
 	delete(c.place, l)
+	if l.phone {
+		c.seats[l.seat]--
+	}
 }
 
 // Run moves the lines until the clock is stopped.
 func (c *Clock) Run() {
 	var phones, legs []*Line
+	var on [spokes]spoke
 	next := time.Now()
-	timer := time.NewTimer(tick)
+	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
 		c.mu.Lock()
 		phones = append(phones[:0], c.phones...)
 		legs = append(legs[:0], c.legs...)
+		seat(&on, phones, legs)
 		c.mu.Unlock()
 		if len(phones)+len(legs) == 0 {
 			clear(phones[:cap(phones)])
+			clear(legs[:cap(legs)])
+			on = [spokes]spoke{}
 			select { // nothing sounds: sleep
 			case <-c.wake:
 			case <-c.stopped:
@@ -122,7 +142,22 @@ func (c *Clock) Run() {
 			next = time.Now()
 			continue
 		}
-		c.beat(phones, legs)
+		c.n++
+		for i := range on {
+			if len(on[i].phones)+len(on[i].legs) == 0 {
+				continue
+			}
+			timer.Reset(time.Until(next.Add(time.Duration(i) * tick / spokes)))
+			select {
+			case <-timer.C:
+			case <-c.stopped:
+				return
+			}
+			c.beat(on[i].phones, on[i].legs)
+		}
+		if c.n%5 == 0 {
+			c.happened(nil)
+		}
 		next = c.pace(next)
 		timer.Reset(time.Until(next))
 		select {
@@ -131,6 +166,51 @@ func (c *Clock) Run() {
 			return
 		}
 	}
+}
+
+// spoke is who moves at the same moment.
+type spoke struct{ phones, legs []*Line }
+
+// seat gives every line its spoke: the lowest of all who hear each other,
+// directly or not.
+func seat(on *[spokes]spoke, phones, legs []*Line) {
+	for i := range on {
+		on[i].phones, on[i].legs = on[i].phones[:0], on[i].legs[:0]
+	}
+	for _, lines := range [][]*Line{phones, legs} {
+		for _, l := range lines {
+			l.spoke = l.seat
+		}
+	}
+	for changed := true; changed; {
+		changed = false
+		for _, lines := range [][]*Line{phones, legs} {
+			for _, l := range lines {
+				changed = l.join() || changed
+			}
+		}
+	}
+	for _, l := range phones {
+		on[l.spoke].phones = append(on[l.spoke].phones, l)
+	}
+	for _, l := range legs {
+		i := l.spoke % anySpoke
+		on[i].legs = append(on[i].legs, l)
+	}
+}
+
+// join brings a line and those whom it hears together.
+func (l *Line) join() (changed bool) {
+	peers := l.peers.Load()
+	if peers == nil {
+		return false
+	}
+	for _, o := range *peers {
+		if low := min(l.spoke, o.spoke); l.spoke != low || o.spoke != low {
+			l.spoke, o.spoke, changed = low, low, true
+		}
+	}
+	return changed
 }
 
 // pace is when the next tick is due, and keeps the books of lateness.
@@ -154,7 +234,6 @@ func (c *Clock) pace(due time.Time) time.Time {
 }
 
 func (c *Clock) beat(phones, legs []*Line) {
-	c.n++
 	n := c.n
 	each(legs, func(part []*Line) []Done {
 		for _, l := range part {
@@ -168,7 +247,7 @@ func (c *Clock) beat(phones, legs []*Line) {
 		}
 		return out
 	})
-	if len(what) > 0 || n%5 == 0 {
+	if len(what) > 0 {
 		c.happened(what)
 	}
 }

@@ -62,17 +62,24 @@ type Line struct {
 	has   [2]bool
 	heard Frame
 	live  bool // heard is sound, not a dead line
+	spoke int  // when in a tick it moves
+
+	seat int // where it would move alone; set when the clock takes it
 }
 
 // NewPhone is the line of a telephone; Begin puts a subscriber on it.
-func NewPhone(owner any) *Line { return &Line{Owner: owner, phone: true} }
+func NewPhone(owner any) *Line {
+	return &Line{Owner: owner, phone: true, spoke: anySpoke, seat: anySpoke}
+}
 
 // NewLeg is the line of a leg to outside; a nil source is silent.
-func NewLeg(owner any, source Source) *Line { return &Line{Owner: owner, source: source} }
+func NewLeg(owner any, source Source) *Line {
+	return &Line{Owner: owner, source: source, spoke: anySpoke, seat: anySpoke}
+}
 
 // NewTap is a line that listens to another and may whisper to it.
 func NewTap(owner any, spied *Line, spy, whisper Direction) *Line {
-	return &Line{Owner: owner, spied: spied, spy: spy, whisper: whisper}
+	return &Line{Owner: owner, spied: spied, spy: spy, whisper: whisper, spoke: anySpoke, seat: anySpoke}
 }
 
 // Spied is the line that a tap listens to, nil for other lines.
