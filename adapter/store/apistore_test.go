@@ -463,7 +463,7 @@ func personErased(b *apiBed) {
 		return scheduler.Message{ID: newUUID(b), Tenant: "acme", Aggregate: to + "/" + contact, Kind: "webhook", Event: event, Destination: to, Body: []byte(`{"name":"秘密"}`)}
 	}
 	told := []scheduler.Message{message("crm", a.Contact.ID.String(), "told"), message("erp", a.Contact.ID.String(), "waits"), message("crm", newUUID(b).String(), "another's")}
-	b.must(b.s.Checkpoint(ctx, a.Fence, 1, []scheduler.InputRecord{{Kind: "heard", Data: []byte("秘密")}}))
+	b.must(checkpoint(ctx, b.s, a.Fence, 1, []scheduler.InputRecord{{Kind: "heard", Data: []byte("秘密")}}))
 	b.must(b.s.Finish(ctx, a.Fence, campaign.Outcome{Disposition: campaign.Completed, AnsweredAt: at1, EndedAt: at1.Add(time.Second), Slots: map[string]string{"x": "秘密"},
 		Turns: []campaign.Turn{{Seq: 1, Text: "秘密", Planned: "秘密"}}, OptOut: &campaign.OptOut{Reason: "stop_word", Words: "秘密"},
 		Tickets:    []campaign.Ticket{{Kind: "complaint", Words: "秘密"}},

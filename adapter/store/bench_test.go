@@ -111,7 +111,7 @@ func wholeCall(ctx context.Context, s *Store, owner string, epoch int64) error {
 	if err := s.Place(ctx, a.Fence, campaign.Placement{PBX: "p", ScriptVersion: "v1"}, actOf(a), allowed, time.Now()); err != nil {
 		return err
 	}
-	if err := s.Checkpoint(ctx, a.Fence, 1, []scheduler.InputRecord{{Kind: "answered", Data: []byte("{}")}}); err != nil {
+	if err := checkpoint(ctx, s, a.Fence, 1, []scheduler.InputRecord{{Kind: "answered", Data: []byte("{}")}}); err != nil {
 		return err
 	}
 	o := campaign.Outcome{

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"time"
@@ -15,21 +16,62 @@ import (
 )
 
 // Checkpoint implements scheduler.Store. An input that is already there is left as it is, so a repeat is harmless.
-func (s *Store) Checkpoint(ctx context.Context, f campaign.Fence, seq int64, inputs []scheduler.InputRecord) error {
-	if len(inputs) == 0 {
-		return nil
+func (s *Store) Checkpoint(ctx context.Context, batch []scheduler.Inputs) (refused []error, err error) {
+	refused = make([]error, len(batch))
+	var ids []binID
+	for _, in := range batch {
+		if len(in.Records) > 0 {
+			ids = append(ids, binID(in.Fence.Attempt))
+		}
 	}
-	return s.write(ctx, nil, func(tx *gorm.DB) error {
-		a, err := held(tx, f, campaign.AttemptClaimed, campaign.AttemptPlaced)
+	if len(ids) == 0 {
+		return refused, nil
+	}
+	return refused, s.write(ctx, nil, func(tx *gorm.DB) error {
+		attempts, err := s.running(tx, ids)
 		if err != nil {
 			return err
 		}
-		rows := make([]eventRow, len(inputs))
-		for i, in := range inputs {
-			rows[i] = eventRow{TenantID: a.TenantID, AttemptID: a.ID, Seq: seq + int64(i), AtNS: int64(in.At), Kind: clip(in.Kind, 64), Input: orEmpty(in.Data)}
+		var rows []eventRow
+		owners := map[campaign.Fence]error{} // one look each
+		for i, in := range batch {
+			if len(in.Records) == 0 {
+				continue
+			}
+			a := attempts[binID(in.Fence.Attempt)]
+			owner := campaign.Fence{Owner: in.Fence.Owner, Epoch: in.Fence.Epoch}
+			if _, asked := owners[owner]; !asked {
+				if owners[owner] = current(tx, owner.Owner, owner.Epoch); owners[owner] != nil && !errors.Is(owners[owner], scheduler.ErrFenced) {
+					return owners[owner]
+				}
+			}
+			if refused[i] = allowedTo(in.Fence, a, owners[owner], campaign.AttemptClaimed, campaign.AttemptPlaced); refused[i] != nil {
+				continue
+			}
+			for n, r := range in.Records {
+				rows = append(rows, eventRow{TenantID: a.TenantID, AttemptID: a.ID, Seq: in.Seq + int64(n), AtNS: int64(r.At), Kind: clip(r.Kind, 64), Input: orEmpty(r.Data)})
+			}
+		}
+		if len(rows) == 0 {
+			return nil
 		}
 		return tx.Clauses(clause.OnConflict{DoNothing: true}).CreateInBatches(rows, 200).Error
 	})
+}
+
+// running locks attempts in the order of their IDs.
+func (s *Store) running(tx *gorm.DB, ids []binID) (map[binID]attemptRow, error) {
+	var found []attemptRow
+	err := tx.Raw(s.runningSQL(), ids).Scan(&found).Error
+	out := make(map[binID]attemptRow, len(found))
+	for _, a := range found {
+		out[a.ID] = a
+	}
+	return out, err
+}
+
+func (s *Store) runningSQL() string {
+	return "SELECT tenant_id, id, owner, epoch, state FROM attempt" + s.sql.attemptIndex + " WHERE id IN ? ORDER BY id" + s.sql.forUpdate
 }
 
 func orEmpty(b []byte) []byte {

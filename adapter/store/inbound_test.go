@@ -87,7 +87,7 @@ func inboundKept(b *apiBed) {
 	b.same(len(orphans), 0, "orphans of a living controller")
 	_, err = b.s.ErasePerson(ctx, "in", a.Person.ID, b.now)
 	b.want(err, api.ErrConflict, "erased while they call")
-	b.must(b.s.Checkpoint(ctx, a.Fence, 0, []scheduler.InputRecord{{Kind: "start", Data: []byte("{}")}}))
+	b.must(checkpoint(ctx, b.s, a.Fence, 0, []scheduler.InputRecord{{Kind: "start", Data: []byte("{}")}}))
 	c := finish(a, campaign.Outcome{Disposition: campaign.Completed, AnsweredAt: b.now, NextTry: b.now.Add(time.Hour), Turns: []campaign.Turn{{Seq: 1, Text: "喂"}}})
 	if c.State != campaign.Done || c.Reason != "called_back" || c.Tries != 1 {
 		b.Errorf("the contact after its callback: %+v", c)

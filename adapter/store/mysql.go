@@ -19,7 +19,7 @@ func mysqlDialect() dialect {
 		name: MySQL, now: "SELECT UTC_TIMESTAMP(6)",
 		hasTable:   "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = ?",
 		claimIndex: " FORCE INDEX (contact_claim)", dueIndex: " FORCE INDEX (contact_due)", outboxDue: " FORCE INDEX (outbox_due)",
-		skipLocked: " FOR UPDATE SKIP LOCKED", maxPause: 250 * time.Millisecond,
+		attemptIndex: " FORCE INDEX (attempt_id)", forUpdate: " FOR UPDATE", skipLocked: " FOR UPDATE SKIP LOCKED", maxPause: 250 * time.Millisecond,
 	}
 }
 

@@ -52,14 +52,16 @@ type Store struct {
 
 // dialect is what the databases say differently.
 type dialect struct {
-	name       string
-	now        string // query for the clock, UTC
-	hasTable   string // query that counts tables of a name
-	claimIndex string // index hint after a table's name
-	dueIndex   string
-	outboxDue  string
-	skipLocked string
-	maxPause   time.Duration // between tries
+	name         string
+	now          string // query for the clock, UTC
+	hasTable     string // query that counts tables of a name
+	claimIndex   string // index hint after a table's name
+	dueIndex     string
+	outboxDue    string
+	attemptIndex string
+	forUpdate    string
+	skipLocked   string
+	maxPause     time.Duration // between tries
 }
 
 // Open connects and pings; it does not migrate.

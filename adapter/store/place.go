@@ -3,7 +3,9 @@ package store
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -18,23 +20,31 @@ import (
 // one of want.
 func held(tx *gorm.DB, f campaign.Fence, want ...campaign.AttemptState) (attemptRow, error) {
 	var a attemptRow
-	switch err := locked(tx).Where("id = ?", binID(f.Attempt)).Take(&a).Error; {
-	case notFound(err):
-		return a, fmt.Errorf("%w (there is no attempt %s)", scheduler.ErrLate, f.Attempt)
-	case err != nil:
-		return a, err
-	case a.Owner != f.Owner || a.Epoch != f.Epoch:
-		return a, fmt.Errorf("%w (attempt %s)", scheduler.ErrFenced, f.Attempt)
-	}
-	if err := current(tx, f.Owner, f.Epoch); err != nil {
+	if err := locked(tx).Where("id = ?", binID(f.Attempt)).Take(&a).Error; err != nil && !notFound(err) {
 		return a, err
 	}
-	for _, w := range want {
-		if a.State == string(w) {
-			return a, nil
+	var owner error
+	if a.Owner == f.Owner && a.Epoch == f.Epoch {
+		if owner = current(tx, f.Owner, f.Epoch); owner != nil && !errors.Is(owner, scheduler.ErrFenced) {
+			return a, owner
 		}
 	}
-	return a, fmt.Errorf("%w (attempt %s is %s)", scheduler.ErrLate, f.Attempt, a.State)
+	return a, allowedTo(f, a, owner, want...)
+}
+
+// allowedTo says why f may not write to an attempt: a is the zero row when there is none, owner what current says of f's owner.
+func allowedTo(f campaign.Fence, a attemptRow, owner error, want ...campaign.AttemptState) error {
+	switch {
+	case a.ID == binID{}:
+		return fmt.Errorf("%w (there is no attempt %s)", scheduler.ErrLate, f.Attempt)
+	case a.Owner != f.Owner || a.Epoch != f.Epoch:
+		return fmt.Errorf("%w (attempt %s)", scheduler.ErrFenced, f.Attempt)
+	case owner != nil:
+		return owner
+	case !slices.Contains(want, campaign.AttemptState(a.State)):
+		return fmt.Errorf("%w (attempt %s is %s)", scheduler.ErrLate, f.Attempt, a.State)
+	}
+	return nil
 }
 
 // became is the look of a transaction that ends with the attempt in a state, still under its fence.

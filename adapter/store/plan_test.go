@@ -34,6 +34,7 @@ func TestPlans(t *testing.T) {
 			{"promote", "contact_due", promote, []any{"scheduled", at(time.Now()), 100}},
 			{"lease", "outbox_due", lease, []any{at(time.Now()), 10}},
 			{"fence", "attempt_id", "SELECT * FROM attempt WHERE id = ?", []any{binID{1}}},
+			{"fences", "attempt_id", s.runningSQL(), []any{[]binID{{1}, {2}, {3}}}},
 			{"spent by person", "budget_window", spentColumns + "WHERE tenant_id = ? AND person_id = ? AND at > ? AND returned_at IS NULL", []any{"acme", binID{1}, at(time.Now())}},
 			{"spent by number", "budget_number", spentColumns + "WHERE tenant_id = ? AND number_hmac = ? AND at > ? AND returned_at IS NULL", []any{"acme", hash32{1}, at(time.Now())}},
 			{"unsealed", "permit_block", "SELECT id, kind, leaf FROM permit WHERE tenant_id = ? AND block_seq IS NULL", []any{"acme"}},

@@ -18,7 +18,8 @@ func sqliteDialect() dialect {
 		name: SQLite, now: "SELECT strftime('%Y-%m-%d %H:%M:%f', 'now') || '000'",
 		hasTable:   "SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = ?",
 		claimIndex: " INDEXED BY contact_claim", dueIndex: " INDEXED BY contact_due", outboxDue: " INDEXED BY outbox_due",
-		maxPause: 4 * time.Millisecond,
+		attemptIndex: " INDEXED BY attempt_id",
+		maxPause:     4 * time.Millisecond,
 	}
 }
 

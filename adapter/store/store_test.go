@@ -14,8 +14,10 @@ import (
 	"go.uber.org/goleak"
 
 	"ringmaster/internal/api"
+	"ringmaster/internal/campaign"
 	"ringmaster/internal/compliance/ledger"
 	"ringmaster/internal/lab/mariadb"
+	"ringmaster/internal/scheduler"
 	"ringmaster/internal/scheduler/storetest"
 )
 
@@ -91,10 +93,24 @@ func stores(s *Store, c Config) storetest.Stores {
 		}
 		return ledger.Verify(&b, s.LedgerKey())
 	}
+	out.Inputs = func(t *testing.T, tenant string, attempt uuid.UUID) []scheduler.InputRecord {
+		t.Helper()
+		in, _, err := s.Inputs(t.Context(), tenant, attempt)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return in
+	}
 	if c.DSN != ":memory:" {
 		out.Again = func(t *testing.T) storetest.Stores { return stores(openAt(t, c), c) }
 	}
 	return out
+}
+
+// checkpoint appends inputs of one call.
+func checkpoint(ctx context.Context, s *Store, f campaign.Fence, seq int64, records []scheduler.InputRecord) error {
+	refused, err := s.Checkpoint(ctx, []scheduler.Inputs{{Fence: f, Seq: seq, Records: records}})
+	return errors.Join(err, errors.Join(refused...))
 }
 
 func TestContract(t *testing.T) {

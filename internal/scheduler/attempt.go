@@ -50,7 +50,7 @@ func (s *Scheduler) attempt(ctx context.Context, a campaign.Attempt) {
 	}
 	failpoint("sealed")
 	a.Placed, a.PlacedAt = placement, time.Now()
-	inputs := newInputWriter(s.store, a.Fence, log, 0)
+	inputs := s.inputs.open(Inputs{Fence: a.Fence}, log)
 	outcome := call.Run(ctx, inputs)
 	inputs.close()
 	failpoint("ended")
@@ -279,9 +279,9 @@ func (s *Scheduler) adopt(ctx context.Context, a campaign.Attempt) {
 	defer leave()
 	log := s.log.With("attempt", a.ID)
 	for wait := 100 * time.Millisecond; ; wait = min(2*wait, 5*time.Second) {
-		var inputs *inputWriter
+		var inputs *inputLog
 		o, err := s.caller.Adopt(ctx, a, func(seq int64) InputLog {
-			inputs = newInputWriter(s.store, a.Fence, log, seq)
+			inputs = s.inputs.open(Inputs{Fence: a.Fence, Seq: seq}, log)
 			return inputs
 		})
 		if inputs != nil {

@@ -56,7 +56,7 @@ func (s *Scheduler) Incoming(ctx context.Context, r Receiver, in Arrival, run fu
 		return err
 	}
 	failpoint("received")
-	inputs := newInputWriter(s.store, a.Fence, s.log.With("attempt", a.ID), 0)
+	inputs := s.inputs.open(Inputs{Fence: a.Fence}, s.log.With("attempt", a.ID))
 	o := run(callCtx, a, inputs)
 	inputs.close()
 	failpoint("inbound_ended")

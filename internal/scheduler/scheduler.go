@@ -66,6 +66,7 @@ type Scheduler struct {
 	caller   Caller
 	messages func(campaign.Attempt, campaign.Outcome) []Message
 	log      *slog.Logger
+	inputs   *inputWriter
 	wake     chan struct{}
 	epoch    int64
 	beaten   atomic.Int64    // Unix nanoseconds of the last heartbeat that was written
@@ -110,7 +111,7 @@ func New(cfg Config, store Store, caller Caller, messages func(campaign.Attempt,
 	if messages == nil {
 		messages = func(campaign.Attempt, campaign.Outcome) []Message { return nil }
 	}
-	return &Scheduler{cfg: cfg, store: store, caller: caller, messages: messages, log: log,
+	return &Scheduler{cfg: cfg, store: store, caller: caller, messages: messages, log: log, inputs: newInputWriter(store),
 		wake: make(chan struct{}, 1), live: map[string]liveCall{}, put: map[uuid.UUID]putOff{}}
 }
 

@@ -41,6 +41,13 @@ type InputRecord struct {
 	Data []byte // JSON, masked
 }
 
+// Inputs are inputs of one call, numbered from Seq on.
+type Inputs struct {
+	Fence   campaign.Fence
+	Seq     int64
+	Records []InputRecord
+}
+
 // Message is something to tell the outside, written with the outcome.
 type Message struct {
 	ID          uuid.UUID
@@ -89,8 +96,10 @@ type Store interface {
 	// Unplace takes Place back, only on a proven refusal: budget returned,
 	// permit voided by a later record, same try number, contact ready again at `at`.
 	Unplace(ctx context.Context, f campaign.Fence, at time.Time, why string) error
-	// Checkpoint appends inputs to the call's log; seq is the first one's.
-	Checkpoint(ctx context.Context, f campaign.Fence, seq int64, inputs []InputRecord) error
+	// Checkpoint appends inputs to the logs of several calls in one transaction.
+	// refused[i] says why those of batch[i] are not among them (ErrFenced,
+	// ErrLate), or is nil; with an error none were appended.
+	Checkpoint(ctx context.Context, batch []Inputs) (refused []error, err error)
 	// Postpone gives an unplaced attempt back: the contact is due again at
 	// `at`, its try number unused.
 	Postpone(ctx context.Context, f campaign.Fence, at time.Time, why string) error

@@ -56,11 +56,20 @@ func writes(b *bed, f campaign.Fence, a compliance.Act) map[string]error {
 	return map[string]error{
 		"place":      b.Scheduler.Place(b.ctx, f, b.placement(), a, allow, time.Now()),
 		"unplace":    b.Scheduler.Unplace(b.ctx, f, time.Now(), "x"),
-		"checkpoint": b.Scheduler.Checkpoint(b.ctx, f, 1, []scheduler.InputRecord{{Kind: "x"}}),
+		"checkpoint": b.checkpoint(f, 1, []scheduler.InputRecord{{Kind: "x"}}),
 		"postpone":   b.Scheduler.Postpone(b.ctx, f, time.Now(), "x"),
 		"refuse":     b.Scheduler.Refuse(b.ctx, f, campaign.Blocked, "x", msgs),
 		"finish":     b.Scheduler.Finish(b.ctx, f, outcome(campaign.Busy), msgs),
 	}
+}
+
+// checkpoint is that of one call.
+func (b *bed) checkpoint(f campaign.Fence, seq int64, records []scheduler.InputRecord) error {
+	refused, err := b.Scheduler.Checkpoint(b.ctx, []scheduler.Inputs{{Fence: f, Seq: seq, Records: records}})
+	if err != nil {
+		return err
+	}
+	return refused[0]
 }
 
 func staleFence(b *bed) {
@@ -214,7 +223,7 @@ func crashBetweenSteps(b *bed) {
 			b.place(a)
 		}
 		if step == "checkpoint" {
-			b.must(b.Scheduler.Checkpoint(b.ctx, a.Fence, 1, []scheduler.InputRecord{{Kind: "answered"}}))
+			b.must(b.checkpoint(a.Fence, 1, []scheduler.InputRecord{{Kind: "answered"}}))
 		}
 		if step == "finish" {
 			b.must(b.Scheduler.Finish(b.ctx, a.Fence, outcome(campaign.Completed), nil))

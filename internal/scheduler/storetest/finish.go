@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"fmt"
 	"math"
 	"reflect"
 	"strings"
@@ -260,12 +261,45 @@ func checkpoints(b *bed) {
 		}
 		return out
 	}
-	b.must(b.Scheduler.Checkpoint(b.ctx, a.Fence, 1, in(3)))
-	b.must(b.Scheduler.Checkpoint(b.ctx, a.Fence, 1, in(3))) // its answer was lost
-	b.must(b.Scheduler.Checkpoint(b.ctx, a.Fence, 3, in(450)))
-	b.must(b.Scheduler.Checkpoint(b.ctx, a.Fence, 500, nil))
+	b.must(b.checkpoint(a.Fence, 1, in(3)))
+	b.must(b.checkpoint(a.Fence, 1, in(3))) // its answer was lost
+	b.must(b.checkpoint(a.Fence, 3, in(450)))
+	b.must(b.checkpoint(a.Fence, 500, nil))
+	checkpointTogether(b, a, in)
 	b.must(b.Scheduler.Finish(b.ctx, a.Fence, outcome(campaign.Completed), nil))
-	b.want(b.Scheduler.Checkpoint(b.ctx, a.Fence, 453, in(1)), scheduler.ErrLate, "after finish")
+	b.want(b.checkpoint(a.Fence, 453, in(1)), scheduler.ErrLate, "after finish")
+}
+
+// checkpointTogether: who may not write is refused, and costs nobody else his inputs.
+func checkpointTogether(b *bed, a campaign.Attempt, in func(int) []scheduler.InputRecord) {
+	b.Helper()
+	second, over := b.placed(2), b.placed(3)
+	b.must(b.Scheduler.Finish(b.ctx, over.Fence, outcome(campaign.Busy), nil))
+	stale, nobody := second.Fence, second.Fence
+	stale.Epoch--
+	nobody.Attempt = id()
+	refused, err := b.Scheduler.Checkpoint(b.ctx, []scheduler.Inputs{
+		{Fence: over.Fence, Records: in(1)}, {Fence: second.Fence, Records: in(7)}, {Fence: stale, Seq: 9, Records: in(1)},
+		{Fence: nobody, Records: in(1)}, {Fence: a.Fence, Seq: 453, Records: in(2)}, {Fence: over.Fence},
+	})
+	b.must(err)
+	for i, want := range []error{scheduler.ErrLate, nil, scheduler.ErrFenced, scheduler.ErrLate, nil, nil} {
+		if len(refused) != 6 || want == nil && refused[i] != nil {
+			b.Fatalf("refused: %v", refused)
+		}
+		if want != nil {
+			b.want(refused[i], want, fmt.Sprintf("inputs %d of six", i))
+		}
+	}
+	for _, c := range []struct {
+		of   uuid.UUID
+		want int
+	}{{a.ID, 455 - 1}, {second.ID, 7}, {over.ID, 0}} {
+		got := b.Inputs(b.T, tenant, c.of)
+		if len(got) != c.want {
+			b.Errorf("%d inputs are kept, want %d", len(got), c.want)
+		}
+	}
 }
 
 func hostileText(b *bed) {
@@ -286,7 +320,7 @@ func hostileText(b *bed) {
 	o.Tickets = []campaign.Ticket{{Kind: bad, Words: bad}}
 	o.Disclosure = &campaign.Disclosure{Text: bad, Line: bad, Script: bad, Version: bad}
 	o.Slots = map[string]string{bad: bad}
-	b.must(b.Scheduler.Checkpoint(b.ctx, a.Fence, 1, []scheduler.InputRecord{{Kind: bad, Data: []byte(bad)}}))
+	b.must(b.checkpoint(a.Fence, 1, []scheduler.InputRecord{{Kind: bad, Data: []byte(bad)}}))
 	b.must(b.Scheduler.Finish(b.ctx, a.Fence, o, []scheduler.Message{
 		{Aggregate: bad, Kind: bad, Event: bad, Destination: bad, Body: []byte(bad)}, {Aggregate: bad, Destination: "crm"},
 	}))

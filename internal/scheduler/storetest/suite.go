@@ -27,6 +27,8 @@ type Stores struct {
 	Again func(t *testing.T) Stores
 	// Bulk stores many contacts fast, by a way of the database's own; nil where CreateContact has to do.
 	Bulk func(t *testing.T, contacts []api.NewContact)
+	// Inputs reads the log of a call.
+	Inputs func(t *testing.T, tenant string, attempt uuid.UUID) []scheduler.InputRecord
 	// Verify exports a tenant's ledger and proves it as an auditor would.
 	Verify func(t *testing.T, tenant string) (ledger.Report, error)
 }
