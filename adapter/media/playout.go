@@ -13,8 +13,9 @@ const (
 	// batch is how many frames travel together while speech is flowing.
 	batch = 5
 	// After a pause of idleAfter the line is idle: silence is topped up from
-	// idleLow to idleHigh, so that a message goes out every 60 ms only.
-	idleLow, idleHigh = 3, 6
+	// idleLow to idleHigh, so that a message goes out every 140 ms only. What
+	// is queued then is thrown away before the next word.
+	idleLow, idleHigh = 3, 10
 	idleAfter         = 200 * time.Millisecond
 	// Right after speech little silence is queued, lest it stands before the
 	// next word of a source that delivers in real time.
@@ -182,6 +183,6 @@ func (p *playout) plan(now time.Time, queued int64, mayFlush bool) todo {
 		t.silence = high - d
 		d = high
 	}
-	t.wait = max(frameTime/2, min(time.Duration(d-low)*frameTime, 3*frameTime))
+	t.wait = max(frameTime/2, min(time.Duration(d-low)*frameTime, (idleHigh-idleLow)*frameTime))
 	return t
 }
