@@ -6,9 +6,11 @@ import (
 	"ringmaster/internal/audio"
 )
 
-// A gap at least sureGap long is loss at once. A shorter lag is loss only when
-// it lasts for catchUp: after a stall of the network its frames come in a
-// burst and the lag is gone.
+// A lag is loss only when it stays: after a stall, of the network, of the
+// exchange or of ours, the frames come in a burst and the lag is gone. Taken
+// for loss, it would put all later sound behind its time for the rest of the
+// call. A lag of at least sureGap is loss as soon as a second frame is as far
+// behind, a shorter one when it lasts for catchUp.
 const (
 	sureGap    = 200 * time.Millisecond
 	catchUp    = 100 * time.Millisecond
@@ -34,9 +36,9 @@ func (c *sampleClock) place(now time.Time, samples int) int64 {
 	switch {
 	case lag < c.format.Samples(toleration):
 		c.behind = time.Time{}
-	case c.behind.IsZero() && lag < c.format.Samples(sureGap):
-		c.behind, c.least = now, lag
 	case c.behind.IsZero():
+		c.behind, c.least = now, lag
+	case lag >= c.format.Samples(sureGap) && lag > c.least-int64(samples)/2:
 		c.skip(lag)
 	default:
 		if c.least = min(c.least, lag); now.Sub(c.behind) >= catchUp {

@@ -96,6 +96,13 @@ func (b *inbox) begin(now time.Time) {
 	}
 }
 
+// began is the clock's start.
+func (b *inbox) began() time.Time {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.clock.start
+}
+
 // elapsed is the time since the clock's start.
 func (b *inbox) elapsed(now time.Time) time.Duration {
 	b.mu.Lock()

@@ -146,6 +146,9 @@ func (p *paced) makeSpace() {
 // Format implements pbx.Media.
 func (p *paced) Format() audio.Format { return p.o.Format }
 
+// Began implements pbx.Media.
+func (p *paced) Began() time.Time { return p.in.began() }
+
 // ReadFrame implements pbx.Media.
 func (p *paced) ReadFrame(dst *audio.Frame) error { return p.in.read(dst) }
 

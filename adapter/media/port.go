@@ -14,6 +14,9 @@ import (
 // Format implements pbx.Media.
 func (w *WebSocket) Format() audio.Format { return w.o.Format }
 
+// Began implements pbx.Media.
+func (w *WebSocket) Began() time.Time { return w.in.began() }
+
 // ReadFrame implements pbx.Media.
 func (w *WebSocket) ReadFrame(dst *audio.Frame) error { return w.in.read(dst) }
 

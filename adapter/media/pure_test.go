@@ -1,6 +1,7 @@
 package media
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -72,7 +73,7 @@ func FuzzPlayout(f *testing.F) {
 				p.settle(p.settled + n)
 			case 7:
 				todo := p.plan(now, n, n&1 == 0)
-				if todo.speech > n || todo.speech < 0 || todo.silence < 0 || todo.wait <= 0 || todo.wait > 3*frameTime || (n > 0 && todo.silence > 0) {
+				if todo.speech > n || todo.speech < 0 || todo.silence < 0 || todo.wait <= 0 || todo.wait > (idleHigh-idleLow)*frameTime || (n > 0 && todo.silence > 0) {
 					t.Fatalf("%+v for %d queued", todo, n)
 				}
 			}
@@ -116,13 +117,20 @@ func TestSampleClock(t *testing.T) {
 	for i := range 10 {
 		late = append(late, step{3020 + 20*i, 3000 + int64(20*i)})
 	}
+	late[0].want = 0 // it may be the first of a burst
+	stall := []step{{20, 0}, {40, 20}}
+	for i := range 25 { // half a second in one moment
+		stall = append(stall, step{540, 40 + int64(20*i)})
+	}
 	for name, tc := range map[string][]step{
 		"steady":                       steady,
 		"nothing for three seconds":    late,
 		"jitter is no loss":            {{20, 0}, {55, 20}, {60, 40}, {110, 60}, {112, 80}, {120, 100}},
 		"a burst after a stall":        {{20, 0}, {40, 20}, {200, 40}, {200, 60}, {200, 80}, {200, 100}, {200, 120}, {200, 140}, {200, 160}, {200, 180}, {220, 200}},
 		"loss of 100 ms is seen later": {{20, 0}, {140, 20}, {160, 40}, {180, 60}, {200, 80}, {220, 100}, {240, 220}, {260, 240}},
-		"loss of 300 ms is seen":       {{20, 0}, {340, 320}, {360, 340}},
+		"loss of 300 ms is seen":       {{20, 0}, {340, 20}, {360, 340}, {380, 360}},
+		"a burst after a long stall":   append(slices.Clip(stall), step{560, 540}, step{580, 560}),
+		"a burst that is not all":      append(slices.Clip(stall[:12]), step{560, 540}, step{580, 560}),
 	} {
 		c := sampleClock{format: audio.FormatSlin, start: start}
 		for i, s := range tc {

@@ -84,7 +84,7 @@ func (c *call) openPath(m pbx.Media) bool {
 		return false
 	}
 	a := &audioPath{call: c, media: m, answered: answered, ref: newReference(m.Format()), ears: ears,
-		offset: (time.Since(c.start) - answered).Milliseconds()}
+		offset: (m.Began().Sub(c.start) - answered).Milliseconds()}
 	clock := func() int64 { return (time.Since(c.start) - answered).Milliseconds() }
 	a.speaker = newSpeaker(m, c.deps.Synthesizer, a.ref, clock, func(k Kind, l LineReport) { c.post(Input{Kind: k, Line: &l}) })
 	if c.deps.Silence != nil {

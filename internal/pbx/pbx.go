@@ -167,6 +167,9 @@ type Leg interface {
 // directions: the oldest received ones are dropped and show up as Frame.Lost.
 type Media interface {
 	Format() audio.Format
+	// Began is when sample 0 of the leg's clock was: what lies n samples behind
+	// it came in n samples later.
+	Began() time.Time
 	// ReadFrame waits for the next 20 ms from the leg; io.EOF at its end. The
 	// samples are valid until the next ReadFrame.
 	ReadFrame(dst *audio.Frame) error

@@ -21,6 +21,7 @@ const (
 type simMedia struct {
 	leg     *simLeg
 	format  audio.Format
+	began   time.Time
 	changed chan struct{}
 	over    bool
 
@@ -38,7 +39,7 @@ type simMedia struct {
 }
 
 func newSimMedia(l *simLeg, f audio.Format) *simMedia {
-	return &simMedia{leg: l, format: f, changed: make(chan struct{})}
+	return &simMedia{leg: l, format: f, began: time.Now().Add(l.sim.opts.MediaDelay), changed: make(chan struct{})}
 }
 
 var _ pbx.Media = (*simMedia)(nil)
@@ -105,6 +106,9 @@ func (m *simMedia) compand(s []int16) []int16 {
 	}
 	return back
 }
+
+// Began implements pbx.Media.
+func (m *simMedia) Began() time.Time { return m.began }
 
 // ReadFrame implements pbx.Media.
 func (m *simMedia) ReadFrame(dst *audio.Frame) error {
